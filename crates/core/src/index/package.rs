@@ -1,0 +1,28 @@
+//! Packages: who put a file into the image.
+
+/// Index of a package in its [`super::Tree`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageId(pub u32);
+
+/// Which package manager owns a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageKind {
+    Dpkg,
+    Apk,
+    Python,
+    Node,
+}
+
+/// One installed package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    pub kind: PackageKind,
+    pub name: String,
+    pub version: String,
+    /// Names of the packages that this one says it needs (no versions, no
+    /// alternatives beyond the installed one).
+    pub depends: Vec<String>,
+    /// For dpkg: the paragraph of the status database as written. Empty else.
+    pub record: String,
+}

@@ -1,0 +1,10 @@
+//! What whit exists for: which files of an image its app can reach, the
+//! smaller image made of them, and the proof that it still works.
+//!
+//! `pipeline` tells the story; every phase takes what earlier ones made and
+//! returns a value of its own.
+
+pub mod index;
+pub mod observe;
+pub mod reach;
+pub mod source;

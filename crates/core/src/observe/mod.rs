@@ -1,0 +1,1 @@
+//! Running the app in the sandbox and writing down what it touched.

@@ -1,0 +1,7 @@
+//! What the code can touch, computed without running it.
+
+mod cause;
+mod graph;
+
+pub use cause::{Cause, How};
+pub use graph::{Analyzer, Found, Graph};
