@@ -6,5 +6,8 @@
 
 pub mod index;
 pub mod observe;
+pub mod plan;
 pub mod reach;
+pub mod report;
 pub mod source;
+pub mod transform;

@@ -238,6 +238,15 @@ impl Tree {
         }
     }
 
+    /// How many layers the files come from.
+    pub fn layer_count(&self) -> usize {
+        self.nodes
+            .iter()
+            .map(|node| usize::from(node.layer) + 1)
+            .max()
+            .unwrap_or(0)
+    }
+
     pub fn packages(&self) -> impl Iterator<Item = (PackageId, &Package)> {
         self.packages
             .iter()
