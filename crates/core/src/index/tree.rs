@@ -75,6 +75,8 @@ pub struct Tree {
     nodes: Vec<Node>,
     by_path: HashMap<ImagePath, FileId>,
     children: Vec<Vec<FileId>>,
+    /// Content that has more than one name.
+    shared: BTreeMap<ImagePath, Vec<FileId>>,
     packages: Vec<Package>,
 }
 
@@ -128,10 +130,21 @@ impl Tree {
                 children[id.0 as usize].push(FileId(i as u32));
             }
         }
+        let mut shared: BTreeMap<ImagePath, Vec<FileId>> = BTreeMap::new();
+        for (i, node) in nodes.iter().enumerate() {
+            if let NodeKind::File { content, .. } = &node.kind {
+                shared
+                    .entry(content.clone())
+                    .or_default()
+                    .push(FileId(i as u32));
+            }
+        }
+        shared.retain(|_, names| names.len() > 1);
         Self {
             nodes,
             by_path,
             children,
+            shared,
             packages,
         }
     }
@@ -236,6 +249,12 @@ impl Tree {
             path: here,
             file,
         }
+    }
+
+    /// All names of the file whose bytes lie at `content`, in path order;
+    /// `None` where it has only one.
+    pub fn names_of(&self, content: &ImagePath) -> Option<&[FileId]> {
+        self.shared.get(content).map(Vec::as_slice)
     }
 
     /// How many layers the files come from.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use whit_oci::{ImageConfig, ImagePath};
 
 use crate::index::{FileId, NodeKind, Tree};
+use crate::transform::LayerClass;
 
 /// A whole root file system on disk, indexed: what an app runs in before
 /// anything was taken away.
@@ -16,6 +17,9 @@ pub struct FatRoot {
     /// one that has it; stacked with overlayfs they are the root.
     pub dirs: Vec<PathBuf>,
     pub config: ImageConfig,
+    /// Which layer of the small image each layer of this one becomes; `None`
+    /// for an image from elsewhere, whose files are told apart by their owner.
+    pub layering: Option<Vec<LayerClass>>,
 }
 
 impl FatRoot {

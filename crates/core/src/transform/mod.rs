@@ -1,5 +1,8 @@
 //! From verdicts to files: what is kept, with the edits that make it smaller.
 
+mod apply;
+mod honesty;
 mod small;
 
+pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};

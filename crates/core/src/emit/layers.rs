@@ -1,0 +1,181 @@
+//! Layers of the small image, written once and kept by content.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sha2::Digest as _;
+use whit_oci::{Compression, Digest, Entry, ImagePath, Kind, LayerError, LayerWriter, WrittenLayer};
+
+use crate::index::{NodeKind, Tree};
+use crate::transform::{Content, LayerClass, SmallFile, SmallTree};
+
+/// A layer that was written, with what the report says of it.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    pub name: String,
+    pub written: WrittenLayer,
+    /// Bytes of its regular files, hard links counted once.
+    pub bytes: u64,
+    /// Files, links and folders.
+    pub files: u64,
+}
+
+/// Writes one layer per class that has files, the runtime first.
+///
+/// A layer with the same entries, content and compression was perhaps written
+/// before: it is taken from `cache`, whatever image it was written for.
+pub fn write_layers(
+    tree: &Tree,
+    small: &SmallTree,
+    compression: Compression,
+    cache: &Path,
+) -> Result<Vec<Layer>, LayerError> {
+    let mut layers = Vec::new();
+    for class in LayerClass::ALL {
+        let files: BTreeMap<&ImagePath, &SmallFile> = small
+            .files
+            .iter()
+            .filter(|(_, file)| file.class == class)
+            .collect();
+        if files.is_empty() {
+            continue;
+        }
+        let entries = entries(tree, &files);
+        layers.push(write_layer(&class.to_string(), &entries, compression, cache)?);
+    }
+    Ok(layers)
+}
+
+/// Writes one layer of entries with their content.
+pub fn write_layer(
+    name: &str,
+    entries: &[(Entry, Option<Content>)],
+    compression: Compression,
+    cache: &Path,
+) -> Result<Layer, LayerError> {
+    let key = key(entries, compression)?;
+    let blob = cache.join(key.hex());
+    let facts = cache.join(format!("{}.json", key.hex()));
+    let known = fs::read(&facts)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<WrittenLayer>(&bytes).ok())
+        .filter(|written| blob.metadata().is_ok_and(|blob| blob.len() == written.size));
+    let written = match known {
+        Some(written) => WrittenLayer {
+            path: blob,
+            ..written
+        },
+        None => {
+            let half_done = tempfile::NamedTempFile::new_in(cache)?.into_temp_path();
+            let mut writer = LayerWriter::create(&half_done, compression)?;
+            for (entry, content) in entries {
+                match content {
+                    None => writer.append(entry, &mut io::empty())?,
+                    Some(Content::Host(host)) => writer.append(entry, &mut File::open(host)?)?,
+                    Some(Content::Bytes(bytes)) => writer.append(entry, &mut bytes.as_ref())?,
+                }
+            }
+            let written = writer.finish()?;
+            half_done.persist(&blob).map_err(|error| error.error)?;
+            let written = WrittenLayer {
+                path: blob,
+                ..written
+            };
+            let mut file = tempfile::NamedTempFile::new_in(cache)?;
+            serde_json::to_writer(&mut file, &written).map_err(io::Error::from)?;
+            file.persist(&facts).map_err(|error| error.error)?;
+            written
+        }
+    };
+    let bytes = entries
+        .iter()
+        .map(|(entry, _)| match entry.kind {
+            Kind::File { size } => size,
+            _ => 0,
+        })
+        .sum();
+    Ok(Layer {
+        name: name.to_owned(),
+        written,
+        bytes,
+        files: entries.len() as u64,
+    })
+}
+
+/// Entries in path order, names of one file of the original as hard links.
+fn entries(
+    tree: &Tree,
+    files: &BTreeMap<&ImagePath, &SmallFile>,
+) -> Vec<(Entry, Option<Content>)> {
+    let mut first_names: BTreeMap<&ImagePath, (&ImagePath, &SmallFile)> = BTreeMap::new();
+    files
+        .iter()
+        .map(|(path, file)| {
+            let content_name = file.origin.and_then(|id| match &tree.node(id).kind {
+                NodeKind::File { content, .. } => Some(content),
+                _ => None,
+            });
+            let mut kind = file.kind.clone();
+            let mut content = file.content.clone();
+            if let Some(name) = content_name {
+                match first_names.get(name) {
+                    Some((first, twin)) if twin.content == file.content && twin.meta == file.meta => {
+                        kind = Kind::Hardlink {
+                            target: (*first).clone(),
+                        };
+                        content = None;
+                    }
+                    Some(_) => {}
+                    None => {
+                        first_names.insert(name, (path, file));
+                    }
+                }
+            }
+            let entry = Entry {
+                path: (*path).clone(),
+                kind,
+                meta: file.meta.clone(),
+            };
+            (entry, content)
+        })
+        .collect()
+}
+
+/// Names a layer by everything that decides its bytes.
+fn key(entries: &[(Entry, Option<Content>)], compression: Compression) -> io::Result<Digest> {
+    /// Changes when the writer would write the same entries differently.
+    const FORMAT: &str = "whit layer 1";
+    let parts: Vec<String> = entries
+        .par_iter()
+        .map(|(entry, content)| {
+            let content = match content {
+                None => None,
+                Some(Content::Bytes(bytes)) => Some(Digest::of(bytes)),
+                Some(Content::Host(host)) => Some(file_digest(host)?),
+            };
+            Ok(format!("{:?} {entry:?} {content:?}", entry.path.as_bytes()))
+        })
+        .collect::<io::Result<_>>()?;
+    let mut hasher = sha2::Sha256::new();
+    hasher.update(format!("{FORMAT} {compression:?}\n"));
+    for part in parts {
+        hasher.update(part);
+        hasher.update("\n");
+    }
+    Ok(Digest::from_hasher(hasher))
+}
+
+fn file_digest(host: &PathBuf) -> io::Result<Digest> {
+    let mut file = File::open(host)?;
+    let mut hasher = sha2::Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest::from_hasher(hasher)),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}

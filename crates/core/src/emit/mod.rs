@@ -1,0 +1,10 @@
+//! From the small tree to layers and a configuration; the same input gives
+//! the same bytes.
+
+mod config;
+mod layers;
+mod rescue;
+
+pub use config::{Provenance, small_config};
+pub use layers::{Layer, write_layer, write_layers};
+pub use rescue::rescue_tree;

@@ -1,0 +1,299 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use whit_core::plan::Policy;
+use whit_core::transform::PythonCode;
+use whit_oci::Compression;
+
+/// Your app, and not a whit more.
+///
+/// whit makes container images as small as they can be while they still work,
+/// proves that they still work, and shows where every byte went. No daemon,
+/// no root.
+#[derive(Debug, Parser)]
+#[command(name = "whit", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Start with `whit build .` in a Python project, or `whit shrink IMAGE.tar`.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Screen")]
+    pub color: ColorWhen,
+
+    /// Print nothing but results and errors
+    #[arg(short, long, global = true, help_heading = "Screen")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a small image of a project folder
+    ///
+    /// Finds out what the project is and how it starts, puts a runtime from
+    /// Debian packages under it, installs its dependencies with uv, runs it,
+    /// keeps what it can reach, and runs the result again before it is written.
+    #[command(after_help = BUILD_EXAMPLES)]
+    Build(Build),
+
+    /// Make an existing image smaller
+    ///
+    /// Runs the image, keeps what it can reach, and runs the result again
+    /// before it is written.
+    #[command(after_help = SHRINK_EXAMPLES)]
+    Shrink(Shrink),
+
+    /// Tell why a path is in a small image, or why it is not
+    #[command(after_help = WHY_EXAMPLES)]
+    Why(Why),
+
+    /// Run an image in whit's sandbox, without an engine
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  whit build                          # the project in this folder -> NAME.tar
+  whit build examples/fastapi -o oci:out:latest
+  whit build . -- python -m app --port 8000
+  whit build . --probe 'GET /items?limit=1' --probe 'POST /items json={\"name\":\"a\"}'
+  docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi";
+
+const SHRINK_EXAMPLES: &str = "\
+Examples:
+  docker save python-api:latest -o api.tar && whit shrink api.tar
+  whit shrink docker-archive:api.tar -o docker-archive:small.tar
+  whit shrink oci:layout:1.2 -o oci:layout:1.2-small --compress zstd:19
+  whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'";
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  whit why fastapi.tar /usr/lib/python3.11/decimal.pyc
+  whit why fastapi.tar usr/bin/perl
+  whit why --report report.json /app/templates/index.html";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  whit run fastapi.tar -p 8080:8000   # http://127.0.0.1:8080 answers
+  whit run hello.tar -- --name Bob";
+
+#[derive(Debug, Args)]
+pub struct Build {
+    /// The project's folder, or one Python file
+    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub dir: PathBuf,
+
+    /// What the image runs, if it is not what whit finds
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub probes: Probes,
+    #[command(flatten)]
+    pub content: Content,
+
+    /// Python's version: 3.11 or 3.13
+    #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
+    pub python: Option<String>,
+    /// Debian's suite: bookworm or trixie
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub suite: Option<String>,
+    /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
+    #[arg(long, value_name = "URL", help_heading = "Runtime")]
+    pub mirror: Option<String>,
+    /// Take the root file system from this image instead of Debian packages
+    #[arg(long, value_name = "IMAGE", help_heading = "Runtime")]
+    pub base: Option<String>,
+    /// Debian package that is there while dependencies are built, not in the image
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub build_package: Vec<String>,
+    /// Refuse to build if whit.lock does not fit the project
+    #[arg(long, help_heading = "Runtime")]
+    pub locked: bool,
+
+    /// Environment variable of the image
+    #[arg(short, long, value_name = "NAME=VALUE", help_heading = "Image")]
+    pub env: Vec<String>,
+    /// Port that the app listens on
+    #[arg(long, value_name = "PORT", help_heading = "Image")]
+    pub expose: Vec<u16>,
+    /// Who runs the app (default 65532)
+    #[arg(long, value_name = "USER", help_heading = "Image")]
+    pub user: Option<String>,
+    /// Where the app lives and runs (default /app)
+    #[arg(long, value_name = "PATH", help_heading = "Image")]
+    pub workdir: Option<String>,
+    /// Label of the image
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Image")]
+    pub label: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Shrink {
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+
+    /// Run this instead of the image's own command while probing
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub probes: Probes,
+    #[command(flatten)]
+    pub content: Content,
+}
+
+/// Where the result goes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// oci:DIR[:REF], oci-archive:FILE or docker-archive:FILE (default NAME.tar)
+    #[arg(short, long, value_name = "WHERE")]
+    pub output: Option<String>,
+    /// Name of the image inside the archive (default: the project's, with :latest)
+    #[arg(short, long, value_name = "NAME[:TAG]")]
+    pub tag: Option<String>,
+    /// gzip[:1-12], zstd[:1-22] or none
+    #[arg(long, value_name = "HOW", default_value = "gzip:10")]
+    pub compress: Compression,
+    /// Also write a layer NAME.rescue.tar that turns the small image back into the original
+    #[arg(long)]
+    pub rescue: bool,
+    /// Do everything but write the image
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write the report here (default: NAME.whit.json beside the image)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Keep the trace, the plan and the evidence of this run in a folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub save_run: Option<PathBuf>,
+}
+
+/// How the app is tried.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Probes")]
+pub struct Probes {
+    /// A request besides the automatic ones: 'GET /page', 'POST /items json={"a":1}'
+    #[arg(long, value_name = "REQUEST")]
+    pub probe: Vec<String>,
+    /// A command to run in the image: 'python -m app --version'
+    #[arg(long, value_name = "COMMAND")]
+    pub exec: Vec<String>,
+    /// What the command reads on standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub stdin: Option<PathBuf>,
+    /// A script on this machine that tests the service; gets WHIT_BASE_URL
+    #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
+    pub test: Option<PathBuf>,
+    /// Seconds that a service may take until it listens
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub start_timeout: u64,
+    /// Seconds that one request or command may take
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub probe_timeout: u64,
+    /// Let the app use the host's network while it is tried
+    #[arg(long, value_name = "WHICH", default_value = "none")]
+    pub network: NetworkChoice,
+    /// Run nothing: the result is labelled unproven
+    #[arg(long)]
+    pub no_run: bool,
+    /// Write the image although it behaves differently
+    #[arg(long)]
+    pub accept_differences: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum NetworkChoice {
+    /// Loopback only
+    None,
+    /// The host's
+    Host,
+}
+
+/// What stays.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Content")]
+pub struct Content {
+    /// safe (all that code can reach), tight (what was observed), repack (drop litter only)
+    #[arg(long, value_name = "POLICY", default_value = "safe")]
+    pub policy: Policy,
+    /// Keep these paths
+    #[arg(long, value_name = "GLOB")]
+    pub keep: Vec<String>,
+    /// Drop these paths
+    #[arg(long, value_name = "GLOB")]
+    pub drop: Vec<String>,
+    /// bytecode, source or both
+    #[arg(long, value_name = "FORM", default_value = "bytecode")]
+    pub python_code: PythonCode,
+    /// Leave symbols and debug sections in ELF files
+    #[arg(long)]
+    pub no_strip: bool,
+    /// Most bytes that the original may unpack to, e.g. 20G
+    #[arg(long, value_name = "SIZE")]
+    pub max_unpacked: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Why {
+    /// IMAGE PATH, or only PATH with --report
+    #[arg(value_name = "IMAGE PATH", num_args = 1..=2, required = true, value_hint = ValueHint::AnyPath)]
+    pub words: Vec<String>,
+    /// The report to read (default: the one beside the image)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Print the chain as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+    /// Arguments in place of the image's CMD
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+    /// Make a port reachable on loopback: HOST:INSIDE, or one number for both
+    #[arg(short, long, value_name = "PORTS")]
+    pub publish: Vec<String>,
+    /// Environment variable
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// Let it use the host's network
+    #[arg(long, value_name = "WHICH", default_value = "none")]
+    pub network: NetworkChoice,
+    /// Which image of an index to take
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+}
