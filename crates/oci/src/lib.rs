@@ -4,12 +4,26 @@
 //! specification and of `docker save`. It knows nothing about what an image is
 //! for: which files stay is decided elsewhere.
 
+mod assemble;
+mod compress;
 mod config;
+mod destination;
 mod digest;
 mod entry;
+mod layer_writer;
 mod path;
+mod staged;
+mod tar_writer;
+mod ustar;
+mod write_error;
 
+pub use compress::{Compression, CompressionError};
 pub use config::ImageConfig;
+pub use destination::{Destination, DestinationError};
 pub use digest::Digest;
 pub use entry::{Entry, Kind, Meta};
+pub use layer_writer::{LayerWriter, WrittenLayer};
 pub use path::{ImagePath, PathError};
+pub use staged::{Staged, stage};
+pub use ustar::EntryError;
+pub use write_error::WriteError;

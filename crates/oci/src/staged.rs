@@ -1,0 +1,330 @@
+//! A whole image under a temporary name, until it is known to be good.
+//!
+//! Nothing partial ever has the final name: an archive and a new layout are
+//! renamed as a whole; an existing layout gets its blobs first and its index,
+//! which makes them an image, last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::{TempDir, TempPath};
+
+use crate::assemble::{self, Assembled, LAYOUT, blob_path};
+use crate::destination::Destination;
+use crate::layer_writer::WrittenLayer;
+use crate::tar_writer::TarWriter;
+use crate::write_error::WriteError;
+use crate::{Digest, Entry, ImageConfig, ImagePath, Kind, Meta};
+
+/// An existing `index.json` larger than this is not one.
+const MAX_INDEX: u64 = 16 << 20;
+
+/// An image that is written but does not have its name yet.
+///
+/// Dropped without [`Staged::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Staged {
+    temporary: Temporary,
+    place: PathBuf,
+    manifest_digest: Digest,
+    config_digest: Digest,
+}
+
+#[derive(Debug)]
+enum Temporary {
+    Archive(TempPath),
+    /// A layout that becomes the destination.
+    NewLayout(TempDir),
+    /// A layout inside the destination, whose blobs move over.
+    Addition {
+        dir: TempDir,
+        entry: Value,
+    },
+}
+
+/// Writes the image of `layers` (lowest first) under a temporary name next to
+/// its destination.
+///
+/// `created` is the time of everything that carries one, in seconds since the
+/// epoch. The layers' files are only read.
+pub fn stage(
+    destination: &Destination,
+    config: &ImageConfig,
+    layers: &[WrittenLayer],
+    annotations: &BTreeMap<String, String>,
+    created: i64,
+) -> Result<Staged, WriteError> {
+    let image = assemble::assemble(config, layers, annotations, created)?;
+    let (temporary, place) = match destination {
+        Destination::OciDir { dir, reference } => {
+            let entry = image.entry(reference.as_deref());
+            (layout(dir, &image, layers, entry)?, dir)
+        }
+        Destination::OciArchive { file, reference } => {
+            let index = assemble::index(&[image.entry(reference.as_deref())]);
+            let files = [("oci-layout", LAYOUT), ("index.json", &index)];
+            (archive(file, &files, &image, layers, created)?, file)
+        }
+        Destination::DockerArchive { file, reference } => {
+            let index = assemble::index(&[image.docker_entry(reference.as_deref())]);
+            let manifest = assemble::docker_manifest(&image, layers, reference.as_deref());
+            let files = [
+                ("oci-layout", LAYOUT),
+                ("index.json", &index),
+                ("manifest.json", &manifest),
+            ];
+            (archive(file, &files, &image, layers, created)?, file)
+        }
+    };
+    Ok(Staged {
+        temporary,
+        place: place.clone(),
+        manifest_digest: image.manifest.digest,
+        config_digest: image.config.digest,
+    })
+}
+
+impl Staged {
+    /// The archive or the layout as it is now, to be opened and verified.
+    pub fn location(&self) -> &Path {
+        match &self.temporary {
+            Temporary::Archive(path) => path,
+            Temporary::NewLayout(dir) | Temporary::Addition { dir, .. } => dir.path(),
+        }
+    }
+
+    /// The digest by which registries and `NAME@sha256:…` know the image.
+    pub fn manifest_digest(&self) -> Digest {
+        self.manifest_digest
+    }
+
+    /// The digest of the configuration: Docker's and Podman's image ID.
+    pub fn config_digest(&self) -> Digest {
+        self.config_digest
+    }
+
+    /// Gives the image its name and returns where it is.
+    pub fn commit(self) -> Result<PathBuf, WriteError> {
+        let place = self.place;
+        match self.temporary {
+            Temporary::Archive(path) => path
+                .persist(&place)
+                .map_err(|failed| WriteError::io("write", &place, failed.error))?,
+            Temporary::NewLayout(dir) => {
+                fs::rename(dir.path(), &place)
+                    .map_err(|source| WriteError::io("write", &place, source))?;
+                // Nothing is left at the temporary name.
+                let _ = dir.keep();
+            }
+            Temporary::Addition { dir, entry } => add(&place, dir, entry)?,
+        }
+        Ok(place)
+    }
+}
+
+/// Writes an archive of `files` and of the image's blobs.
+fn archive(
+    place: &Path,
+    files: &[(&str, &[u8])],
+    image: &Assembled,
+    layers: &[WrittenLayer],
+    created: i64,
+) -> Result<Temporary, WriteError> {
+    check_archive(place)?;
+    // `.NAME.RANDOM.part`; readable as far as the umask allows.
+    let (file, path) = tempfile::Builder::new()
+        .prefix(&hidden(place))
+        .suffix(".part")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(parent(place))
+        .map_err(|source| WriteError::io("write", place, source))?
+        .into_parts();
+    let mut tar = TarWriter::new(BufWriter::new(file), place.to_path_buf());
+    let entry = |path: &str, kind: Kind| Entry {
+        meta: Meta {
+            mode: if kind == Kind::Dir { 0o755 } else { 0o644 },
+            mtime: created,
+            ..Meta::default()
+        },
+        path: ImagePath::from(path),
+        kind,
+    };
+    let file_of = |path: &str, size: u64| entry(path, Kind::File { size });
+
+    for (path, mut bytes) in files.iter().copied() {
+        tar.append(&file_of(path, bytes.len() as u64), &mut bytes)?;
+    }
+    for path in ["blobs", "blobs/sha256"] {
+        tar.append(&entry(path, Kind::Dir), &mut io::empty())?;
+    }
+    for document in [&image.config, &image.manifest] {
+        let mut bytes = &document.bytes[..];
+        let path = blob_path(&document.digest);
+        tar.append(&file_of(&path, bytes.len() as u64), &mut bytes)?;
+    }
+    let mut seen = BTreeSet::new();
+    for layer in layers.iter().filter(|layer| seen.insert(layer.digest)) {
+        let mut blob = File::open(&layer.path)
+            .map_err(|source| WriteError::io("read", &layer.path, source))?;
+        tar.append(&file_of(&blob_path(&layer.digest), layer.size), &mut blob)?;
+    }
+    tar.finish()?
+        .flush()
+        .map_err(|source| WriteError::io("write", place, source))?;
+    Ok(Temporary::Archive(path))
+}
+
+/// Writes a layout: beside `place`, or inside it where it exists.
+fn layout(
+    place: &Path,
+    image: &Assembled,
+    layers: &[WrittenLayer],
+    entry: Value,
+) -> Result<Temporary, WriteError> {
+    let exists = check_layout(place)?;
+    // Inside, because an existing folder may be a mount point and its parent
+    // another file system.
+    let above = if exists { place } else { parent(place) };
+    let dir = tempfile::Builder::new()
+        .prefix(&hidden(place))
+        .suffix(".part")
+        .permissions(Permissions::from_mode(0o777))
+        .tempdir_in(above)
+        .map_err(|source| WriteError::io("write", place, source))?;
+
+    let blobs = dir.path().join("blobs/sha256");
+    fs::create_dir_all(&blobs).map_err(|source| WriteError::io("write", &blobs, source))?;
+    write(&dir.path().join("oci-layout"), LAYOUT)?;
+    for document in [&image.config, &image.manifest] {
+        write(&blobs.join(document.digest.hex()), &document.bytes)?;
+    }
+    for layer in layers {
+        place_layer(layer, &blobs.join(layer.digest.hex()))?;
+    }
+    let index = assemble::index(std::slice::from_ref(&entry));
+    write(&dir.path().join("index.json"), &index)?;
+    Ok(match exists {
+        false => Temporary::NewLayout(dir),
+        true => Temporary::Addition { dir, entry },
+    })
+}
+
+/// Moves the blobs of `staged`, a layout inside `place`, over to `place` and
+/// enters the image into its index.
+fn add(place: &Path, staged: TempDir, entry: Value) -> Result<(), WriteError> {
+    let failed = |source| WriteError::io("write", place, source);
+    let index_path = place.join("index.json");
+    let index = match read_index(&index_path)? {
+        None => assemble::index(&[entry]),
+        Some(index) => {
+            assemble::merged_index(&index, entry).map_err(|reason| WriteError::BadIndex {
+                path: index_path.clone(),
+                reason,
+            })?
+        }
+    };
+    let blobs = place.join("blobs/sha256");
+    fs::create_dir_all(&blobs).map_err(failed)?;
+    for blob in fs::read_dir(staged.path().join("blobs/sha256")).map_err(failed)? {
+        let blob = blob.map_err(failed)?;
+        // A blob of the same name may be there; ours was verified.
+        fs::rename(blob.path(), blobs.join(blob.file_name())).map_err(failed)?;
+    }
+    let marker = place.join("oci-layout");
+    if !marker.exists() {
+        fs::rename(staged.path().join("oci-layout"), &marker).map_err(failed)?;
+    }
+    let new_index = staged.path().join("index.json");
+    write(&new_index, &index)?;
+    fs::rename(&new_index, &index_path).map_err(failed)
+}
+
+/// The index of an existing layout; `None` where there is none yet.
+fn read_index(path: &Path) -> Result<Option<Vec<u8>>, WriteError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(WriteError::io("read", path, source)),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_INDEX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| WriteError::io("read", path, source))?;
+    if bytes.len() as u64 > MAX_INDEX {
+        return Err(WriteError::BadIndex {
+            path: path.to_path_buf(),
+            reason: format!("it has more than {MAX_INDEX} bytes"),
+        });
+    }
+    Ok(Some(bytes))
+}
+
+/// True if `place` is a layout or an empty folder, to which an image can be
+/// added; false if there is nothing; an error if there is something else.
+fn check_layout(place: &Path) -> Result<bool, WriteError> {
+    let failed = |source| WriteError::io("write", place, source);
+    match fs::metadata(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(failed(source)),
+        Ok(meta) if !meta.is_dir() => return Err(WriteError::NotALayout(place.to_path_buf())),
+        Ok(_) => {}
+    }
+    let empty = fs::read_dir(place).map_err(failed)?.next().is_none();
+    if !empty && !place.join("oci-layout").is_file() {
+        return Err(WriteError::NotALayout(place.to_path_buf()));
+    }
+    Ok(true)
+}
+
+/// Refuses to replace anything but an archive or an empty file.
+fn check_archive(place: &Path) -> Result<(), WriteError> {
+    match fs::metadata(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(WriteError::io("write", place, source)),
+        Ok(meta) if !meta.is_file() => return Err(WriteError::NotAFile(place.to_path_buf())),
+        Ok(meta) if meta.len() == 0 => return Ok(()),
+        Ok(_) => {}
+    }
+    let mut start = Vec::new();
+    File::open(place)
+        .and_then(|file| file.take(512).read_to_end(&mut start))
+        .map_err(|source| WriteError::io("read", place, source))?;
+    // The magic of a tar header: `ustar` and a NUL or, from GNU tar, a space.
+    match start.get(257..262) {
+        Some(b"ustar") => Ok(()),
+        _ => Err(WriteError::NotAnArchive(place.to_path_buf())),
+    }
+}
+
+/// Puts a layer's blob into a layout without copying it where that is possible.
+fn place_layer(layer: &WrittenLayer, blob: &Path) -> Result<(), WriteError> {
+    if blob.exists() || fs::hard_link(&layer.path, blob).is_ok() {
+        return Ok(());
+    }
+    fs::copy(&layer.path, blob)
+        .map(drop)
+        .map_err(|source| WriteError::io("write", blob, source))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    fs::write(path, bytes).map_err(|source| WriteError::io("write", path, source))
+}
+
+fn parent(place: &Path) -> &Path {
+    match place.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn hidden(place: &Path) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(place.file_name().unwrap_or_default());
+    name.push(".");
+    name
+}
