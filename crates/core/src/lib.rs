@@ -8,3 +8,6 @@ pub mod index;
 pub mod observe;
 pub mod reach;
 pub mod source;
+
+#[cfg(test)]
+mod testing;
