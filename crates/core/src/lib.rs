@@ -13,3 +13,6 @@ pub mod reach;
 pub mod report;
 pub mod source;
 pub mod transform;
+
+#[cfg(test)]
+mod testing;

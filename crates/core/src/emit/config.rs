@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use whit_oci::ImageConfig;
-
-use super::Layer;
 
 /// What the annotations say of where the image comes from.
 #[derive(Debug, Clone, Default)]
@@ -16,24 +13,10 @@ pub struct Provenance {
     pub base_digest: Option<String>,
 }
 
-/// The original's configuration with the small image's layers and history.
-///
-/// How the app is run is not changed in any point. `created` is `epoch`,
-/// seconds since 1970.
-pub fn small_config(original: &ImageConfig, layers: &[Layer], epoch: i64) -> ImageConfig {
+/// The original's configuration, for the small image: how the app is run is
+/// not changed in any point. Layers and history are set when it is written.
+pub fn small_config(original: &ImageConfig) -> ImageConfig {
     let mut config = original.clone();
-    let created = rfc3339(epoch);
-    config.set("created", json!(created));
-    let diff_ids: Vec<Value> = layers
-        .iter()
-        .map(|layer| json!(layer.written.diff_id.to_string()))
-        .collect();
-    config.set("rootfs", json!({ "type": "layers", "diff_ids": diff_ids }));
-    let history: Vec<Value> = layers
-        .iter()
-        .map(|layer| json!({ "created": created, "created_by": format!("whit: {}", layer.name) }))
-        .collect();
-    config.set("history", Value::Array(history));
     // Docker's leftovers of the build container.
     config.remove("container");
     config.remove("container_config");
@@ -75,9 +58,7 @@ mod tests {
             br#"{"architecture":"amd64","os":"linux","config":{"Cmd":["a"],"Healthcheck":{"Test":["CMD","b"]}},"history":[{"created_by":"x"}]}"#,
         )
         .unwrap();
-        let small = small_config(&original, &[], 0);
+        let small = small_config(&original);
         assert_eq!(small.get("config"), original.get("config"));
-        assert_eq!(small.get("created"), Some(&json!("1970-01-01T00:00:00Z")));
-        assert_eq!(small.get("history"), Some(&json!([])));
     }
 }

@@ -6,8 +6,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
-use whit_oci::{Compression, Digest, Entry, ImagePath, Kind, LayerError, LayerWriter, WrittenLayer};
+use whit_oci::{
+    Compression, Digest, Entry, ImagePath, Kind, LayerWriter, WriteError, WrittenLayer,
+};
 
 use crate::index::{NodeKind, Tree};
 use crate::transform::{Content, LayerClass, SmallFile, SmallTree};
@@ -23,6 +26,15 @@ pub struct Layer {
     pub files: u64,
 }
 
+/// Why a layer could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum EmitError {
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("cannot read what goes into a layer: {0}")]
+    Read(#[from] io::Error),
+}
+
 /// Writes one layer per class that has files, the runtime first.
 ///
 /// A layer with the same entries, content and compression was perhaps written
@@ -32,7 +44,7 @@ pub fn write_layers(
     small: &SmallTree,
     compression: Compression,
     cache: &Path,
-) -> Result<Vec<Layer>, LayerError> {
+) -> Result<Vec<Layer>, EmitError> {
     let mut layers = Vec::new();
     for class in LayerClass::ALL {
         let files: BTreeMap<&ImagePath, &SmallFile> = small
@@ -44,7 +56,12 @@ pub fn write_layers(
             continue;
         }
         let entries = entries(tree, &files);
-        layers.push(write_layer(&class.to_string(), &entries, compression, cache)?);
+        layers.push(write_layer(
+            &class.to_string(),
+            &entries,
+            compression,
+            cache,
+        )?);
     }
     Ok(layers)
 }
@@ -55,40 +72,17 @@ pub fn write_layer(
     entries: &[(Entry, Option<Content>)],
     compression: Compression,
     cache: &Path,
-) -> Result<Layer, LayerError> {
-    let key = key(entries, compression)?;
-    let blob = cache.join(key.hex());
-    let facts = cache.join(format!("{}.json", key.hex()));
-    let known = fs::read(&facts)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<WrittenLayer>(&bytes).ok())
-        .filter(|written| blob.metadata().is_ok_and(|blob| blob.len() == written.size));
-    let written = match known {
-        Some(written) => WrittenLayer {
-            path: blob,
-            ..written
-        },
-        None => {
-            let half_done = tempfile::NamedTempFile::new_in(cache)?.into_temp_path();
-            let mut writer = LayerWriter::create(&half_done, compression)?;
-            for (entry, content) in entries {
-                match content {
-                    None => writer.append(entry, &mut io::empty())?,
-                    Some(Content::Host(host)) => writer.append(entry, &mut File::open(host)?)?,
-                    Some(Content::Bytes(bytes)) => writer.append(entry, &mut bytes.as_ref())?,
-                }
-            }
-            let written = writer.finish()?;
-            half_done.persist(&blob).map_err(|error| error.error)?;
-            let written = WrittenLayer {
-                path: blob,
-                ..written
-            };
-            let mut file = tempfile::NamedTempFile::new_in(cache)?;
-            serde_json::to_writer(&mut file, &written).map_err(io::Error::from)?;
-            file.persist(&facts).map_err(|error| error.error)?;
-            written
-        }
+) -> Result<Layer, EmitError> {
+    let known = Known {
+        blob: cache.join(key(entries, compression)?.hex()),
+    };
+    let written = match known.read(compression) {
+        Some(written) => written,
+        None => known.write(entries, compression, cache)?,
+    };
+    let written = WrittenLayer {
+        created_by: format!("whit: {name}"),
+        ..written
     };
     let bytes = entries
         .iter()
@@ -105,11 +99,76 @@ pub fn write_layer(
     })
 }
 
+/// A layer's place in the cache.
+struct Known {
+    blob: PathBuf,
+}
+
+/// What is remembered beside a blob.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    digest: Digest,
+    diff_id: Digest,
+    size: u64,
+    uncompressed_size: u64,
+}
+
+impl Known {
+    fn facts(&self) -> PathBuf {
+        self.blob.with_extension("json")
+    }
+
+    /// The layer as an earlier run wrote it. Its digest is not checked here:
+    /// the proof reads it like any other layer.
+    fn read(&self, compression: Compression) -> Option<WrittenLayer> {
+        let facts: Facts = serde_json::from_slice(&fs::read(self.facts()).ok()?).ok()?;
+        let there = self.blob.metadata().ok()?;
+        (there.len() == facts.size).then(|| WrittenLayer {
+            path: self.blob.clone(),
+            digest: facts.digest,
+            diff_id: facts.diff_id,
+            size: facts.size,
+            uncompressed_size: facts.uncompressed_size,
+            media_type: compression.media_type(),
+            created_by: String::new(),
+        })
+    }
+
+    fn write(
+        &self,
+        entries: &[(Entry, Option<Content>)],
+        compression: Compression,
+        cache: &Path,
+    ) -> Result<WrittenLayer, EmitError> {
+        let half_done = tempfile::NamedTempFile::new_in(cache)?.into_temp_path();
+        let mut writer = LayerWriter::create(&half_done, compression)?;
+        for (entry, content) in entries {
+            match content {
+                None => writer.append(entry, &mut io::empty())?,
+                Some(Content::Host(host)) => writer.append(entry, &mut File::open(host)?)?,
+                Some(Content::Bytes(bytes)) => writer.append(entry, &mut bytes.as_ref())?,
+            }
+        }
+        let written = writer.finish()?;
+        half_done.persist(&self.blob).map_err(|error| error.error)?;
+        let facts = Facts {
+            digest: written.digest,
+            diff_id: written.diff_id,
+            size: written.size,
+            uncompressed_size: written.uncompressed_size,
+        };
+        let mut file = tempfile::NamedTempFile::new_in(cache)?;
+        serde_json::to_writer(&mut file, &facts).map_err(io::Error::from)?;
+        file.persist(self.facts()).map_err(|error| error.error)?;
+        Ok(WrittenLayer {
+            path: self.blob.clone(),
+            ..written
+        })
+    }
+}
+
 /// Entries in path order, names of one file of the original as hard links.
-fn entries(
-    tree: &Tree,
-    files: &BTreeMap<&ImagePath, &SmallFile>,
-) -> Vec<(Entry, Option<Content>)> {
+fn entries(tree: &Tree, files: &BTreeMap<&ImagePath, &SmallFile>) -> Vec<(Entry, Option<Content>)> {
     let mut first_names: BTreeMap<&ImagePath, (&ImagePath, &SmallFile)> = BTreeMap::new();
     files
         .iter()
@@ -122,7 +181,9 @@ fn entries(
             let mut content = file.content.clone();
             if let Some(name) = content_name {
                 match first_names.get(name) {
-                    Some((first, twin)) if twin.content == file.content && twin.meta == file.meta => {
+                    Some((first, twin))
+                        if twin.content == file.content && twin.meta == file.meta =>
+                    {
                         kind = Kind::Hardlink {
                             target: (*first).clone(),
                         };

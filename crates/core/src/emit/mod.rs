@@ -6,5 +6,5 @@ mod layers;
 mod rescue;
 
 pub use config::{Provenance, small_config};
-pub use layers::{Layer, write_layer, write_layers};
+pub use layers::{EmitError, Layer, write_layer, write_layers};
 pub use rescue::rescue_tree;

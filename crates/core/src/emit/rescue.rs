@@ -10,7 +10,11 @@ use crate::transform::{Content, SmallTree};
 /// What turns the small image back into the original when it is applied on
 /// top: every dropped file, every edited one as it was, and a whiteout for
 /// each path that whit added.
-pub fn rescue_tree(root: &FatRoot, plan: &Plan, small: &SmallTree) -> Vec<(Entry, Option<Content>)> {
+pub fn rescue_tree(
+    root: &FatRoot,
+    plan: &Plan,
+    small: &SmallTree,
+) -> Vec<(Entry, Option<Content>)> {
     let tree = &root.tree;
     let mut entries: Vec<(Entry, Option<Content>)> = Vec::new();
     for (path, file) in &small.files {
@@ -39,10 +43,7 @@ pub fn rescue_tree(root: &FatRoot, plan: &Plan, small: &SmallTree) -> Vec<(Entry
     }
     let mut seen = std::collections::BTreeSet::new();
     entries.retain(|(entry, _)| {
-        seen.insert((
-            entry.path.clone(),
-            matches!(entry.kind, Kind::Whiteout),
-        ))
+        seen.insert((entry.path.clone(), matches!(entry.kind, Kind::Whiteout)))
     });
     entries
 }

@@ -2,6 +2,7 @@
 
 mod cause;
 mod graph;
+pub mod links;
 
 pub use cause::{Cause, How};
-pub use graph::{Analyzer, Found, Graph};
+pub use graph::{Analyzer, Found, Graph, reach_path};

@@ -70,7 +70,10 @@ pub fn apply(
     bytecode: &Bytecode,
     options: &Options<'_>,
 ) -> io::Result<SmallTree> {
-    let kept: Vec<FileId> = plan.kept().filter(|id| !root.tree.path(*id).is_root()).collect();
+    let kept: Vec<FileId> = plan
+        .kept()
+        .filter(|id| !root.tree.path(*id).is_root())
+        .collect();
     let edited: Vec<Vec<(ImagePath, SmallFile)>> = kept
         .par_iter()
         .map(|id| edit(root, *id, bytecode.get(id), options))
@@ -205,7 +208,10 @@ fn class(root: &FatRoot, node: &Node) -> LayerClass {
 
 fn owner_class(tree: &Tree, node: &Node) -> LayerClass {
     let first = node.path.components().next().unwrap_or_default();
-    let system = !matches!(first, b"app" | b"srv" | b"opt" | b"home" | b"root" | b"data");
+    let system = !matches!(
+        first,
+        b"app" | b"srv" | b"opt" | b"home" | b"root" | b"data"
+    );
     match node.package.map(|id| tree.package(id).kind) {
         Some(PackageKind::Dpkg | PackageKind::Apk) => LayerClass::Runtime,
         Some(PackageKind::Python | PackageKind::Node) => LayerClass::Dependencies,

@@ -3,6 +3,7 @@
 mod apply;
 mod honesty;
 mod small;
+mod strip;
 
 pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};
