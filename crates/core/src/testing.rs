@@ -42,6 +42,7 @@ pub fn root(lines: &[&str], env: &[&str]) -> TestRoot {
             tree: build(entries, packages),
             dirs: vec![folder.path().to_owned()],
             config,
+            layering: None,
         },
         folder,
     }
