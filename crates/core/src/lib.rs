@@ -13,6 +13,7 @@ pub mod reach;
 pub mod report;
 pub mod source;
 pub mod transform;
+pub mod workspace;
 
 #[cfg(test)]
 mod testing;
