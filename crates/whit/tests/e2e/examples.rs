@@ -1,0 +1,84 @@
+//! Every example: built, proven, small enough, and right in a real Docker on
+//! all of its routes, those that no probe took too.
+
+use std::process::Command;
+
+use crate::support::{Bench, Finished, alone, example, have, repository};
+
+/// Uncompressed and compressed bytes that policy `safe` may reach.
+const LIMITS: &[(&str, f64, f64)] = &[
+    ("hello", 16.0, 6.5),
+    ("cli", 18.0, 7.0),
+    ("falcon", 25.0, 9.5),
+    ("fastapi", 46.0, 16.0),
+    ("requests", 26.0, 10.0),
+    ("pyyaml", 17.0, 6.5),
+    ("pandas", 110.0, 38.0),
+];
+
+fn build_and_check(name: &str) {
+    if !have(&["docker", "python3"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let archive = format!("{name}.tar");
+    let report = bench
+        .whit(&["build", &example(name), "-o", &archive, "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(report["proof"]["proven"], true);
+    let (_, uncompressed, compressed) = LIMITS.iter().find(|limit| limit.0 == name).unwrap();
+    let after = &report["after"];
+    let megabytes = |key: &str| after[key].as_f64().unwrap() / 1e6;
+    assert!(
+        megabytes("bytes") <= *uncompressed && megabytes("compressed") <= *compressed,
+        "{name} is {:.1} / {:.1} MB, more than {uncompressed} / {compressed}",
+        megabytes("bytes"),
+        megabytes("compressed"),
+    );
+    let _turn = alone();
+    for mode in [&[][..], &["--hardened"][..]] {
+        let mut check = Command::new("python3");
+        check
+            .arg(repository().join("scripts/check-image.py"))
+            .args(mode)
+            .arg(bench.path(&archive))
+            .arg(name);
+        Finished::of(check, &format!("check-image.py {mode:?} {name}")).succeeds();
+    }
+}
+
+#[test]
+fn hello() {
+    build_and_check("hello");
+}
+
+#[test]
+fn cli() {
+    build_and_check("cli");
+}
+
+#[test]
+fn falcon() {
+    build_and_check("falcon");
+}
+
+#[test]
+fn fastapi() {
+    build_and_check("fastapi");
+}
+
+#[test]
+fn requests() {
+    build_and_check("requests");
+}
+
+#[test]
+fn pyyaml() {
+    build_and_check("pyyaml");
+}
+
+#[test]
+fn pandas() {
+    build_and_check("pandas");
+}

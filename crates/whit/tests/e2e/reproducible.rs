@@ -1,0 +1,59 @@
+//! The same input gives the same bytes.
+
+use std::process::Command;
+
+use crate::support::{Bench, Finished, alone, example, have, whit};
+
+#[test]
+fn two_folders_two_users_one_digest() {
+    if !have(&["root", "setpriv"]) {
+        return;
+    }
+    let _turn = alone();
+    let bench = Bench::new();
+    let mine = bench.path("mine");
+    let theirs = bench.path("their-folder");
+    for dir in [&mine, &theirs] {
+        copy(&example("fastapi"), dir.to_str().unwrap());
+    }
+    let first = bench
+        .whit(&["build", "mine", "-o", "first.tar", "--json"])
+        .succeeds()
+        .json();
+    // The lock is part of the project: the second build gets it with it.
+    std::fs::copy(mine.join("whit.lock"), theirs.join("whit.lock")).unwrap();
+    // Another user, with a cache of their own.
+    let home = bench.path("home");
+    std::fs::create_dir(&home).unwrap();
+    for folder in [bench.dir.path(), &theirs, &home] {
+        Finished::of(
+            {
+                let mut chown = Command::new("chown");
+                chown.args(["-R", "12345:12345"]).arg(folder);
+                chown
+            },
+            "chown",
+        )
+        .succeeds();
+    }
+    let program = bench.path("whit");
+    std::fs::copy(whit(), &program).unwrap();
+    let mut second = Command::new("setpriv");
+    second
+        .args(["--reuid", "12345", "--regid", "12345", "--clear-groups"])
+        .arg(&program)
+        .args(["build", "their-folder", "-o", "second.tar", "--json"])
+        .env("HOME", &home)
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("SOURCE_DATE_EPOCH")
+        .current_dir(bench.dir.path());
+    let second = Finished::of(second, "whit build as another user").succeeds().json();
+    assert_eq!(first["digest"], second["digest"]);
+    assert_eq!(first["layers"], second["layers"]);
+}
+
+fn copy(from: &str, to: &str) {
+    let mut copy = Command::new("cp");
+    copy.args(["-r", from, to]);
+    Finished::of(copy, "cp").succeeds();
+}
