@@ -17,3 +17,4 @@ pub mod workspace;
 
 #[cfg(test)]
 mod testing;
+pub mod verify;

@@ -1,5 +1,34 @@
 //! Running the app in the sandbox and writing down what it touched.
+//!
+//! [`Stage`] turns an image into something that can be started, [`Probe`] is
+//! one question that is put to the app, [`observe`] starts it, asks, stops it
+//! and returns an [`Observation`]. The original is observed twice
+//! ([`observe_twice`]), which finds the questions and shows which parts of the
+//! answers change by themselves; the small image is asked the same questions
+//! ([`ProbePlan::replay`]). Judging the answers is left to [`crate::verify`].
 
+mod agenda;
+mod app;
+mod automatic;
 mod door;
+mod error;
+mod exec;
+pub mod forward;
+pub mod http;
+mod limits;
+pub mod links;
+pub mod openapi;
+mod probe;
+mod run;
+mod stage;
+mod users;
 
 pub use door::files;
+pub use error::Error;
+pub use limits::Limits;
+pub use probe::{Body, ExecProbe, HttpProbe, Probe, ProbeError, ProbeTable};
+pub use run::{
+    Answer, Kind, Observation, Outcome, Output, ProbePlan, Stop, observe, observe_twice,
+};
+pub use stage::Stage;
+pub use users::{Identity, Users};

@@ -1,0 +1,191 @@
+//! Finding out whether an image is a service or a command.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use whit_sandbox::Exit;
+
+use super::app::{App, reachable};
+use super::{Error, Stage};
+
+/// How often ports and the program's end are looked for.
+const TICK: Duration = Duration::from_millis(20);
+/// How long the set of ports must stay the same before it counts as whole.
+const SETTLED: Duration = Duration::from_millis(100);
+/// How long an exposed port is waited for once another one is open.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What a program turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// It listens: addresses by port, and when the first one opened.
+    Listening {
+        ports: BTreeMap<u16, SocketAddr>,
+        after: Duration,
+    },
+    /// It ended before it listened.
+    Ended(Exit),
+    /// It did neither in time.
+    Neither,
+}
+
+/// Waits until the program listens or ends.
+///
+/// `expected` are the ports to wait for: those of an earlier run, or else the
+/// exposed ones, which only count as a wish (`wish`): images inherit `EXPOSE`
+/// lines that their program does not care for. Only the expected ports are
+/// returned, if any of them is open.
+pub(super) fn wait_ready(
+    app: &mut dyn App,
+    expected: &[u16],
+    wish: bool,
+    at_most: Duration,
+    cancel: &AtomicBool,
+) -> Result<Ready, Error> {
+    let started = Instant::now();
+    let mut ports = BTreeMap::new();
+    let mut opened = None;
+    let mut changed = started;
+    while started.elapsed() < at_most {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        if let Some(exit) = app.wait(TICK)? {
+            return Ok(Ready::Ended(exit));
+        }
+        let seen: BTreeMap<u16, SocketAddr> = app
+            .listening()?
+            .into_iter()
+            .map(|address| (address.port(), reachable(address)))
+            .collect();
+        if seen != ports {
+            ports = seen;
+            changed = Instant::now();
+        }
+        if ports.is_empty() {
+            continue;
+        }
+        let first = *opened.get_or_insert_with(|| started.elapsed());
+        let open = |port: &u16| ports.contains_key(port);
+        let enough = match (wish, expected) {
+            (_, []) => true,
+            (true, wished) => wished.iter().any(open) || started.elapsed() > first + GRACE,
+            (false, needed) => needed.iter().all(open),
+        };
+        if enough && changed.elapsed() >= SETTLED {
+            break;
+        }
+    }
+    Ok(match opened {
+        Some(after) if !ports.is_empty() => Ready::Listening {
+            ports: chosen(ports, expected),
+            after,
+        },
+        _ => Ready::Neither,
+    })
+}
+
+/// The expected ports among the open ones; all of them if there is none.
+fn chosen(ports: BTreeMap<u16, SocketAddr>, expected: &[u16]) -> BTreeMap<u16, SocketAddr> {
+    if !ports.keys().any(|port| expected.contains(port)) {
+        return ports;
+    }
+    ports
+        .into_iter()
+        .filter(|(port, _)| expected.contains(port))
+        .collect()
+}
+
+/// The image's command asked for help: the entrypoint, or, without one, the
+/// command, with `--help` behind it. `None` for a shell's `-c`, where it would
+/// not reach the program.
+pub(super) fn help_command(stage: &Stage) -> Option<Vec<String>> {
+    let entrypoint = stage.config().entrypoint();
+    let mut argv = if entrypoint.is_empty() || stage.is_replaced() {
+        stage.argv().to_vec()
+    } else {
+        entrypoint
+    };
+    let program = argv.first()?.rsplit('/').next()?;
+    let shell = matches!(program, "sh" | "bash" | "dash" | "ash" | "busybox");
+    let asks = argv.iter().any(|arg| arg == "--help" || arg == "-h");
+    if asks || shell && argv.iter().any(|arg| arg == "-c") {
+        return None;
+    }
+    argv.push("--help".to_owned());
+    Some(argv)
+}
+
+/// The number of a stop signal as `STOPSIGNAL` writes it: `SIGTERM`, `TERM`,
+/// `15`, `SIGRTMIN+3`. `SIGTERM` where it is missing or not understood, as
+/// engines do.
+pub(super) fn stop_signal(name: Option<&str>) -> i32 {
+    const SIGTERM: i32 = 15;
+    const SIGRTMIN: i32 = 34;
+    let name = name.unwrap_or_default().trim().to_ascii_uppercase();
+    if let Ok(number) = name.parse::<i32>() {
+        return if (1..=64).contains(&number) {
+            number
+        } else {
+            SIGTERM
+        };
+    }
+    let short = name.strip_prefix("SIG").unwrap_or(&name);
+    if let Some(offset) = short.strip_prefix("RTMIN") {
+        let offset = offset.trim_start_matches('+').parse().unwrap_or(0);
+        return (SIGRTMIN..=64)
+            .contains(&(SIGRTMIN + offset))
+            .then_some(SIGRTMIN + offset)
+            .unwrap_or(SIGTERM);
+    }
+    match short {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ABRT" => 6,
+        "KILL" => 9,
+        "USR1" => 10,
+        "USR2" => 12,
+        "CONT" => 18,
+        "WINCH" => 28,
+        "PWR" => 30,
+        _ => SIGTERM,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_signals() {
+        for (name, number) in [
+            (None, 15),
+            (Some(""), 15),
+            (Some("SIGQUIT"), 3),
+            (Some("winch"), 28),
+            (Some("9"), 9),
+            (Some("0"), 15),
+            (Some("99"), 15),
+            (Some("SIGRTMIN+3"), 37),
+            (Some("RTMIN"), 34),
+            (Some("RTMIN+2000000000"), 15),
+            (Some("NONSENSE"), 15),
+        ] {
+            assert_eq!(stop_signal(name), number, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn expected_ports_go_first() {
+        let ports = |list: &[u16]| -> BTreeMap<u16, SocketAddr> {
+            let address = |port: &u16| (*port, SocketAddr::from(([127, 0, 0, 1], *port)));
+            list.iter().map(address).collect()
+        };
+        assert_eq!(chosen(ports(&[80, 9000]), &[80, 443]), ports(&[80]));
+        assert_eq!(chosen(ports(&[80, 9000]), &[1]), ports(&[80, 9000]));
+        assert_eq!(chosen(ports(&[80]), &[]), ports(&[80]));
+    }
+}

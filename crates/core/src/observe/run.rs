@@ -1,0 +1,670 @@
+//! One run of an app, from its start to its stop.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use whit_sandbox::{Command, Exit, Stdin, Trace};
+
+use super::agenda::{Agenda, Crawl};
+use super::app::{App, Launch};
+use super::automatic::{self, Ready};
+use super::http::{self, HttpError, Patience, Request, Response};
+use super::{Body, Error, ExecProbe, HttpProbe, Limits, Probe, Stage, exec};
+
+/// What to ask, and how patiently.
+#[derive(Debug, Clone, Default)]
+pub struct ProbePlan {
+    /// The user's probes; in a replay, all that were asked.
+    pub given: Vec<Probe>,
+    /// Look for more: `GET /`, links, API descriptions, `--help`.
+    pub discover: bool,
+    pub limits: Limits,
+    /// Accept an original whose own command ends with an error.
+    pub allow_failure: bool,
+    /// The ports of an earlier run, all of which have to open.
+    ports: Vec<u16>,
+}
+
+impl ProbePlan {
+    /// Everything that whit thinks of, and `given`.
+    pub fn new(given: Vec<Probe>) -> Self {
+        Self {
+            given,
+            discover: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same questions again, in the same order, on the same ports. Those
+    /// that could not be answered then are left out.
+    pub fn replay(&self, observed: &Observation) -> Self {
+        Self {
+            given: observed
+                .outcomes
+                .iter()
+                .filter(|outcome| !matches!(outcome.answer, Answer::Failed(_)))
+                .map(|outcome| outcome.probe.clone())
+                .collect(),
+            discover: false,
+            limits: self.limits.clone(),
+            allow_failure: self.allow_failure,
+            ports: match &observed.kind {
+                Kind::Service { ports } => ports.clone(),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+/// What an app did in one run.
+#[derive(Debug)]
+pub struct Observation {
+    pub kind: Kind,
+    /// What the image's own command wrote and how it ended; no exit if whit
+    /// had to stop it.
+    pub own: Output,
+    /// Every probe and its answer, in the order they were asked.
+    pub outcomes: Vec<Outcome>,
+    /// From the start to the first listening port.
+    pub startup: Option<Duration>,
+    /// How a service that was still alive took the stop signal.
+    pub stop: Option<Stop>,
+    /// Everything that the app and the programs of `--exec` touched.
+    pub trace: Trace,
+    /// Largest resident memory of one process, in bytes.
+    pub peak_memory: u64,
+    pub elapsed: Duration,
+}
+
+/// What the image's command turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// It listens on these TCP ports.
+    Service { ports: Vec<u16> },
+    /// It ended before it listened.
+    Command,
+    /// It neither listened nor ended in time.
+    Silent,
+    /// It could not be started at all.
+    NotStarted(String),
+}
+
+/// A probe and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub probe: Probe,
+    pub answer: Answer,
+    pub elapsed: Duration,
+}
+
+/// What came of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Http(Response),
+    Exec(Output),
+    /// Output and errors of the user's test together.
+    Script {
+        exit: Exit,
+        output: Vec<u8>,
+    },
+    /// No answer: no connection, no HTTP, out of time, not startable.
+    Failed(String),
+}
+
+/// What a program wrote and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    pub exit: Option<Exit>,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// There was more than is kept.
+    pub truncated: bool,
+}
+
+/// The end of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// `None` if it did not end in time and was killed.
+    pub exit: Option<Exit>,
+    pub elapsed: Duration,
+}
+
+impl Observation {
+    /// The last lines that the app wrote, errors first of all, at most `lines`.
+    pub fn last_words(&self, lines: usize) -> String {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let errors = text(&self.own.stderr);
+        let output = text(&self.own.stdout);
+        let words = if errors.trim().is_empty() {
+            output
+        } else {
+            errors
+        };
+        let all: Vec<&str> = words.trim_end().lines().collect();
+        let shown = all[all.len().saturating_sub(lines)..].iter();
+        let shown: Vec<String> = shown
+            .map(|line| crate::verify::printable(line, 400))
+            .collect();
+        shown.join("\n")
+    }
+}
+
+/// Observes once. The stage's program may fail in any way: that is what is
+/// observed.
+///
+/// # Errors
+/// What keeps the sandbox itself from working, a user's file that cannot be
+/// read, and [`Error::Cancelled`] soon after `cancel` was set.
+pub fn observe(
+    stage: &Stage,
+    plan: &ProbePlan,
+    trace: bool,
+    cancel: &AtomicBool,
+) -> Result<Observation, Error> {
+    run(&Run::new(stage, &stage.spec(), plan, trace, cancel), None)
+}
+
+/// Observes the original twice, at the same time: the first run finds the
+/// questions, the second follows it, so that both asked the same.
+///
+/// # Errors
+/// Those of [`observe`], and [`Error::Original`] if the original does not
+/// work: it crashes, it never listens, its command fails.
+pub fn observe_twice(
+    stage: &Stage,
+    plan: &ProbePlan,
+    trace: bool,
+    cancel: &AtomicBool,
+) -> Result<[Observation; 2], Error> {
+    twice(&Run::new(stage, &stage.spec(), plan, trace, cancel))
+}
+
+fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
+    let (tell, hear) = mpsc::channel();
+    let (first, second) = thread::scope(|scope| {
+        let follower = scope.spawn(|| {
+            let probes = Box::new(hear.into_iter());
+            run(run_, Some(Agenda::Fixed(probes)))
+        });
+        let agenda = Agenda::Growing(run_.crawl(Some(tell)));
+        let first = run(run_, Some(agenda));
+        let second = follower.join().unwrap_or_else(|_| {
+            Err(Error::Io {
+                context: "the second run".to_owned(),
+                source: io::Error::other("its thread ended early"),
+            })
+        });
+        (first, second)
+    });
+    let runs = [first?, second?];
+    for observed in &runs {
+        run_.require_working(observed)?;
+    }
+    let service = |o: &Observation| matches!(o.kind, Kind::Service { .. });
+    if service(&runs[0]) != service(&runs[1]) {
+        return Err(run_.failed(
+            &runs[1],
+            "of two runs one listened and the other ended before it did".to_owned(),
+            None,
+        ));
+    }
+    Ok(runs)
+}
+
+/// Everything that a run is given.
+struct Run<'a> {
+    stage: &'a Stage,
+    launch: &'a dyn Launch,
+    plan: &'a ProbePlan,
+    trace: bool,
+    cancel: &'a AtomicBool,
+}
+
+/// The service while it runs.
+struct Service {
+    app: Box<dyn App>,
+    ports: BTreeMap<u16, SocketAddr>,
+    /// The one that probes without a port go to.
+    primary: u16,
+    /// Ports that once did not let us in.
+    closed: BTreeSet<u16>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        stage: &'a Stage,
+        launch: &'a dyn Launch,
+        plan: &'a ProbePlan,
+        trace: bool,
+        cancel: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            stage,
+            launch,
+            plan,
+            trace,
+            cancel,
+        }
+    }
+
+    fn crawl(&self, listener: Option<mpsc::Sender<Probe>>) -> Crawl {
+        Crawl::new(&self.plan.limits, self.plan.discover, listener)
+    }
+}
+
+/// The story of a run. Without an agenda the plan makes one.
+fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observation, Error> {
+    let started = Instant::now();
+    let mut agenda = agenda.unwrap_or_else(|| run.agenda());
+    let mut observed = Observation {
+        kind: Kind::Silent,
+        own: Output::default(),
+        outcomes: Vec::new(),
+        startup: None,
+        stop: None,
+        trace: Trace::new(),
+        peak_memory: 0,
+        elapsed: Duration::ZERO,
+    };
+    let mut command = run.stage.own_command()?;
+    command.trace = run.trace;
+    let mut app = match run.launch.launch(&command) {
+        Ok(app) => app,
+        Err(err @ whit_sandbox::Error::Start { .. }) => {
+            observed.kind = Kind::NotStarted(err.to_string());
+            observed.elapsed = started.elapsed();
+            return Ok(observed);
+        }
+        Err(err) => return Err(err.into()),
+    };
+    match run.wait_ready(app.as_mut())? {
+        Ready::Listening { ports, after } => {
+            observed.kind = Kind::Service {
+                ports: ports.keys().copied().collect(),
+            };
+            observed.startup = Some(after);
+            let mut service = Service::new(app, ports);
+            run.seed(&mut agenda, Some(&service));
+            run.ask_all(&mut agenda, Some(&mut service), &mut observed)?;
+            app = service.app;
+            match app.wait(Duration::ZERO)? {
+                Some(exit) => observed.own.exit = Some(exit),
+                None => observed.stop = Some(run.stop(app.as_mut())?),
+            }
+            run.note_own(app, &mut observed)?;
+        }
+        Ready::Ended(exit) => {
+            observed.kind = Kind::Command;
+            observed.own.exit = Some(exit);
+            run.note_own(app, &mut observed)?;
+            run.seed(&mut agenda, None);
+            run.ask_all(&mut agenda, None, &mut observed)?;
+        }
+        Ready::Neither => run.note_own(app, &mut observed)?,
+    }
+    observed.elapsed = started.elapsed();
+    Ok(observed)
+}
+
+impl Service {
+    fn new(app: Box<dyn App>, ports: BTreeMap<u16, SocketAddr>) -> Self {
+        Self {
+            app,
+            primary: ports.keys().next().copied().unwrap_or_default(),
+            ports,
+            closed: BTreeSet::new(),
+        }
+    }
+
+    fn address(&self, port: Option<u16>) -> SocketAddr {
+        let port = port.unwrap_or(self.primary);
+        let loopback = SocketAddr::from(([127, 0, 0, 1], port));
+        self.ports.get(&port).copied().unwrap_or(loopback)
+    }
+}
+
+impl Run<'_> {
+    fn agenda(&self) -> Agenda<'_> {
+        if self.plan.discover {
+            Agenda::Growing(self.crawl(None))
+        } else {
+            Agenda::Fixed(Box::new(self.plan.given.iter().cloned()))
+        }
+    }
+
+    fn wait_ready(&self, app: &mut dyn App) -> Result<Ready, Error> {
+        let exposed = self.stage.config().exposed_ports();
+        let (expected, wish) = match self.plan.ports.as_slice() {
+            [] => (exposed.as_slice(), true),
+            ports => (ports, false),
+        };
+        automatic::wait_ready(app, expected, wish, self.plan.limits.start, self.cancel)
+    }
+
+    /// The first questions; the others grow from their answers.
+    fn seed(&self, agenda: &mut Agenda<'_>, service: Option<&Service>) {
+        let Agenda::Growing(crawl) = agenda else {
+            return;
+        };
+        let ports = service.iter().flat_map(|service| service.ports.keys());
+        for port in ports {
+            let root = HttpProbe {
+                method: "GET".to_owned(),
+                target: "/".to_owned(),
+                port: Some(*port),
+                ..HttpProbe::default()
+            };
+            crawl.suggest(root, 0);
+        }
+        for probe in &self.plan.given {
+            crawl.give(probe.clone());
+        }
+        if let (None, true, Some(argv)) = (
+            service,
+            self.plan.discover,
+            automatic::help_command(self.stage),
+        ) {
+            crawl.give(Probe::Exec(ExecProbe {
+                argv: Some(argv),
+                stdin: None,
+            }));
+        }
+    }
+
+    /// Asks until the agenda is empty or the service is gone.
+    fn ask_all(
+        &self,
+        agenda: &mut Agenda<'_>,
+        mut service: Option<&mut Service>,
+        observed: &mut Observation,
+    ) -> Result<(), Error> {
+        let mut spoke = false;
+        while let Some(probe) = agenda.next() {
+            let begun = Instant::now();
+            let (probe, answer) = match (probe, service.as_deref_mut()) {
+                (Probe::Http(mut http), Some(service)) => {
+                    http.port = http.port.or(Some(service.primary));
+                    let answer = self.ask(service, &http)?;
+                    if let Answer::Http(response) = &answer {
+                        if !spoke {
+                            // Probes without a port are meant for the first
+                            // one that speaks HTTP.
+                            service.primary = http.port.unwrap_or(service.primary);
+                            spoke = true;
+                        }
+                        agenda.tell(&Probe::Http(http.clone()));
+                        agenda.learn(&http, response);
+                    }
+                    (Probe::Http(http), answer)
+                }
+                (Probe::Script(script), Some(service)) => {
+                    agenda.tell(&Probe::Script(script.clone()));
+                    let answer = self.test(service, &script)?;
+                    (Probe::Script(script), answer)
+                }
+                (probe @ (Probe::Http(_) | Probe::Script(_)), None) => {
+                    let why = "the app ended before it listened on a port".to_owned();
+                    (probe, Answer::Failed(why))
+                }
+                (Probe::Exec(exec), _) => {
+                    agenda.tell(&Probe::Exec(exec.clone()));
+                    let answer = self.exec(&exec, observed)?;
+                    (Probe::Exec(exec), answer)
+                }
+            };
+            observed.outcomes.push(Outcome {
+                probe,
+                answer,
+                elapsed: begun.elapsed(),
+            });
+            if let Some(service) = service.as_deref_mut()
+                && service.app.wait(Duration::ZERO)?.is_some()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&self, service: &mut Service, probe: &HttpProbe) -> Result<Answer, Error> {
+        let body = self.body(probe)?;
+        let address = service.address(probe.port);
+        let deadline = Instant::now() + self.plan.limits.request;
+        let stream = loop {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match service.app.connect(address, left) {
+                Ok(stream) => break stream,
+                Err(err) => {
+                    // A port may open a little after the first one did; it is
+                    // waited for once.
+                    let ended = service.app.wait(Duration::from_millis(50))?.is_some();
+                    if ended || left.is_zero() || service.closed.contains(&address.port()) {
+                        service.closed.insert(address.port());
+                        return Ok(Answer::Failed(format!("cannot connect: {err}")));
+                    }
+                }
+            }
+        };
+        let request = Request {
+            method: &probe.method,
+            target: &probe.target,
+            host: &format!("localhost:{}", address.port()),
+            headers: &probe.headers,
+            body: &body,
+        };
+        let patience = Patience {
+            deadline,
+            max_body: self.plan.limits.body,
+            cancel: self.cancel,
+        };
+        match http::exchange(stream, &request, patience) {
+            Ok(response) => Ok(Answer::Http(response)),
+            Err(HttpError::Cancelled) => Err(Error::Cancelled),
+            Err(err) => Ok(Answer::Failed(err.to_string())),
+        }
+    }
+
+    fn body(&self, probe: &HttpProbe) -> Result<Vec<u8>, Error> {
+        let path = match &probe.body {
+            Body::None => return Ok(Vec::new()),
+            Body::Bytes(bytes) => return Ok(bytes.clone()),
+            Body::File(path) => path,
+        };
+        let limit = self.plan.limits.body as u64;
+        let mut bytes = Vec::new();
+        fs::File::open(path)
+            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+            .and_then(|read| match read as u64 > limit {
+                true => Err(io::Error::other(format!("it has more than {limit} bytes"))),
+                false => Ok(()),
+            })
+            .map_err(|source| Error::ProbeFile {
+                path: path.clone(),
+                source,
+            })?;
+        Ok(bytes)
+    }
+
+    fn test(&self, service: &Service, script: &Path) -> Result<Answer, Error> {
+        let address = service.address(None);
+        let app = service.app.as_ref();
+        let tested = exec::test(script, app, address, &self.plan.limits, self.cancel)?;
+        Ok(match tested.exit {
+            Some(exit) => Answer::Script {
+                exit,
+                output: tested.output,
+            },
+            None => Answer::Failed(format!(
+                "the test did not end within {} s",
+                self.plan.limits.script.as_secs()
+            )),
+        })
+    }
+
+    fn exec(&self, probe: &ExecProbe, observed: &mut Observation) -> Result<Answer, Error> {
+        let mut command = match &probe.argv {
+            Some(argv) => self.stage.command(argv)?,
+            None => self.stage.own_command()?,
+        };
+        command.trace = self.trace;
+        if let Some(file) = &probe.stdin {
+            fs::metadata(file).map_err(|source| Error::ProbeFile {
+                path: file.clone(),
+                source,
+            })?;
+            command.stdin = Stdin::File(file.clone());
+        }
+        let (outcome, ended) = match self.run_program(&command) {
+            Ok(ran) => ran,
+            Err(Error::Sandbox(err @ whit_sandbox::Error::Start { .. })) => {
+                return Ok(Answer::Failed(err.to_string()));
+            }
+            Err(err) => return Err(err),
+        };
+        observed.trace.extend(outcome.trace);
+        observed.peak_memory = observed.peak_memory.max(outcome.peak_memory);
+        if !ended {
+            return Ok(Answer::Failed(format!(
+                "it did not end within {} s",
+                self.plan.limits.exec.as_secs()
+            )));
+        }
+        Ok(Answer::Exec(Output {
+            exit: Some(outcome.exit),
+            stdout: outcome.stdout,
+            stderr: outcome.stderr,
+            truncated: outcome.truncated,
+        }))
+    }
+
+    fn run_program(&self, command: &Command) -> Result<(whit_sandbox::Outcome, bool), Error> {
+        exec::run(self.launch, command, self.plan.limits.exec, self.cancel)
+    }
+
+    /// Sends the stop signal and watches.
+    fn stop(&self, app: &mut dyn App) -> Result<Stop, Error> {
+        let begun = Instant::now();
+        app.signal(automatic::stop_signal(self.stage.config().stop_signal()))?;
+        let exit = exec::wait_end(app, self.plan.limits.stop, self.cancel)?;
+        Ok(Stop {
+            exit,
+            elapsed: begun.elapsed(),
+        })
+    }
+
+    /// Takes over what the image's own command left behind.
+    fn note_own(&self, app: Box<dyn App>, observed: &mut Observation) -> Result<(), Error> {
+        let outcome = app.finish()?;
+        observed.own.stdout = outcome.stdout;
+        observed.own.stderr = outcome.stderr;
+        observed.own.truncated = outcome.truncated;
+        observed.trace.extend(outcome.trace);
+        observed.peak_memory = observed.peak_memory.max(outcome.peak_memory);
+        Ok(())
+    }
+
+    /// Refuses an original that does not work: nothing could be proven by
+    /// comparing with it.
+    fn require_working(&self, observed: &Observation) -> Result<(), Error> {
+        let needs_port = |probe: &Probe| matches!(probe, Probe::Http(_) | Probe::Script(_));
+        let has_exec = self.plan.given.iter().any(|probe| !needs_port(probe));
+        let fail = |what: String, hint: Option<&str>| Err(self.failed(observed, what, hint));
+        match &observed.kind {
+            Kind::NotStarted(why) => fail(why.clone(), None),
+            Kind::Silent => fail(
+                format!(
+                    "within {} s it neither listened on a TCP port nor ended",
+                    self.plan.limits.start.as_secs()
+                ),
+                Some(
+                    "if it needs longer, or another command, say so; a program that waits for input can be given it with --stdin FILE",
+                ),
+            ),
+            Kind::Service { .. } => match (observed.own.exit, observed.outcomes.last()) {
+                (Some(exit), Some(last)) => fail(
+                    format!("it {} by itself, after {}", ended(exit), last.probe),
+                    None,
+                ),
+                (Some(exit), None) => fail(format!("it {} by itself", ended(exit)), None),
+                (None, _) => Ok(()),
+            },
+            Kind::Command => {
+                let exit = observed.own.exit.unwrap_or(Exit::Code(0));
+                let exposed = self.stage.config().exposed_ports();
+                if self.plan.given.iter().any(needs_port) {
+                    return fail(
+                        format!(
+                            "it {} before it listened on a port, and there are probes that need one",
+                            ended(exit)
+                        ),
+                        None,
+                    );
+                }
+                if let (Some(port), false, false) =
+                    (exposed.first(), self.stage.is_replaced(), has_exec)
+                {
+                    return fail(
+                        format!(
+                            "it exposes port {port}, but {} before it listened",
+                            ended(exit)
+                        ),
+                        Some(
+                            "if it is meant to be a command, say what to run with --exec 'COMMAND'",
+                        ),
+                    );
+                }
+                if self.plan.allow_failure || is_answer(&observed.own, exit) {
+                    return Ok(());
+                }
+                fail(
+                    format!("it {}", ended(exit)),
+                    Some(
+                        "if this is what it should do, pass --allow-failure; else give the command that works after `--`",
+                    ),
+                )
+            }
+        }
+    }
+
+    fn failed(&self, observed: &Observation, what: String, hint: Option<&str>) -> Error {
+        Error::Original {
+            what,
+            log: observed.last_words(20),
+            hint: hint.map(str::to_owned),
+        }
+    }
+}
+
+/// True if an exit looks like an answer, not like a fault: success, or a
+/// program without arguments that says how it is used. Programs say that with
+/// code 2 (getopt's, argparse's and click's convention) or 64 (`EX_USAGE`,
+/// sysexits.h), or at least with the word.
+fn is_answer(output: &Output, exit: Exit) -> bool {
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).to_lowercase();
+    match exit {
+        Exit::Code(0) => true,
+        Exit::Signal(_) | Exit::Code(126 | 127) => false,
+        Exit::Code(_) if text.contains("traceback (most recent call last)") => false,
+        Exit::Code(2 | 64) => true,
+        Exit::Code(_) => text.contains("usage"),
+    }
+}
+
+/// How a program ended, as the end of a sentence.
+pub(crate) fn ended(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("ended with exit code {code}"),
+        Exit::Signal(signal) => format!("was ended by signal {signal}"),
+    }
+}

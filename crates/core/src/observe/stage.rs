@@ -1,0 +1,272 @@
+//! An image, ready to be run in the sandbox.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use whit_oci::{ImageConfig, ImagePath};
+use whit_sandbox::{Command, Mount, Network, Spec, Stdin, Upper};
+
+use super::{Error, Identity, Limits, Users};
+use crate::index::{NodeKind, Tree};
+
+/// The `PATH` of container engines where the image sets none.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The name of every sandbox's machine. A fixed one, since answers that name
+/// their host should not differ from run to run.
+const HOSTNAME: &str = "whit";
+
+/// Most bytes of a file of accounts.
+const MAX_ACCOUNTS: u64 = 4 << 20;
+
+/// What stands around a program while it runs: root file system, environment,
+/// user. The original, the small image and whit's own helper commands (asking
+/// an interpreter for its paths, compiling bytecode) all run on one.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    lowers: Vec<PathBuf>,
+    config: ImageConfig,
+    users: Users,
+    /// Entrypoint and command together; what `-- COMMAND...` replaces.
+    argv: Vec<String>,
+    /// True once [`Stage::with_argv`] was called.
+    replaced: bool,
+    pub network: Network,
+    pub mounts: Vec<Mount>,
+    limits: (u64, u64),
+}
+
+impl Stage {
+    /// A stage of extracted folders, the bottom one first, and the tree that
+    /// they make up.
+    ///
+    /// `scratch` must outlive the stage and be its own: what engines add to an
+    /// image when they start it (mount points of volumes, `/etc/hosts`) is
+    /// written there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if `scratch` cannot be written or an account file cannot
+    /// be read.
+    pub fn new(
+        dirs: &[PathBuf],
+        config: &ImageConfig,
+        tree: &Tree,
+        scratch: &Path,
+    ) -> Result<Self, Error> {
+        let users = Users::parse(
+            &read(tree, dirs, "etc/passwd")?,
+            &read(tree, dirs, "etc/group")?,
+        );
+        let mut lowers = Vec::with_capacity(dirs.len() + 1);
+        lowers.extend(mount_points(config, tree, scratch)?);
+        lowers.extend_from_slice(dirs);
+        let limits = Limits::default();
+        Ok(Self {
+            lowers,
+            argv: config.command(),
+            replaced: false,
+            config: config.clone(),
+            users,
+            network: Network::Private,
+            mounts: surroundings(scratch)?,
+            limits: (limits.written, limits.processes),
+        })
+    }
+
+    /// Runs `argv` where the image's entrypoint and command would run.
+    pub fn with_argv(mut self, argv: Vec<String>) -> Self {
+        self.argv = argv;
+        self.replaced = true;
+        self
+    }
+
+    /// Takes the bounds on memory files and processes from `limits`.
+    pub fn with_limits(mut self, limits: &Limits) -> Self {
+        self.limits = (limits.written, limits.processes);
+        self
+    }
+
+    pub fn config(&self) -> &ImageConfig {
+        &self.config
+    }
+
+    /// The program and arguments that the image starts.
+    pub fn argv(&self) -> &[String] {
+        &self.argv
+    }
+
+    /// True if the user replaced the image's own command.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+
+    /// The sandbox to run in.
+    pub fn spec(&self) -> Spec {
+        Spec {
+            lowers: self.lowers.clone(),
+            upper: Upper::Memory {
+                max_bytes: self.limits.0,
+            },
+            mounts: self.mounts.iter().map(|m| self.seen(m)).collect(),
+            network: self.network,
+            hostname: HOSTNAME.to_owned(),
+            max_processes: self.limits.1,
+        }
+    }
+
+    /// With the host's network go the host's names.
+    fn seen(&self, mount: &Mount) -> Mount {
+        let mut mount = mount.clone();
+        let shared = ["/etc/hosts", "/etc/resolv.conf"]
+            .into_iter()
+            .find(|path| mount.inside == Path::new(path) && Path::new(path).exists());
+        if let (Network::Host, Some(path)) = (self.network, shared) {
+            mount.host = PathBuf::from(path);
+        }
+        mount
+    }
+
+    /// What the image runs when it is started.
+    ///
+    /// # Errors
+    /// [`Error::NoCommand`] without an entrypoint and a command, and those of
+    /// [`Stage::command`].
+    pub fn own_command(&self) -> Result<Command, Error> {
+        if self.argv.first().is_none_or(String::is_empty) {
+            return Err(Error::NoCommand);
+        }
+        self.command(&self.argv)
+    }
+
+    /// Any program, with the image's environment, user and working directory.
+    ///
+    /// # Errors
+    /// [`Error::UnknownUser`] and [`Error::UnknownGroup`] if the image's user
+    /// cannot be resolved.
+    pub fn command(&self, argv: &[impl AsRef<str>]) -> Result<Command, Error> {
+        let identity = self.identity()?;
+        Ok(Command {
+            argv: argv.iter().map(|arg| arg.as_ref().into()).collect(),
+            env: self.environment(&identity),
+            cwd: PathBuf::from(self.config.working_dir()),
+            uid: identity.uid,
+            gid: identity.gid,
+            groups: identity.groups,
+            stdin: Stdin::Null,
+            trace: false,
+        })
+    }
+
+    /// The user that the image runs as.
+    pub fn identity(&self) -> Result<Identity, Error> {
+        self.users.resolve(self.config.user())
+    }
+
+    /// `PATH`, `HOSTNAME` and `HOME` as engines set them, overridden by the
+    /// image's own variables.
+    fn environment(&self, identity: &Identity) -> Vec<(OsString, OsString)> {
+        let mut env = vec![
+            ("PATH".to_owned(), DEFAULT_PATH.to_owned()),
+            ("HOSTNAME".to_owned(), HOSTNAME.to_owned()),
+            ("HOME".to_owned(), identity.home.clone()),
+        ];
+        for (name, value) in self.config.env() {
+            match env.iter_mut().find(|(known, _)| *known == name) {
+                Some(pair) => pair.1 = value,
+                None => env.push((name, value)),
+            }
+        }
+        env.into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+}
+
+/// A file of the image, symbolic links followed inside of it; empty if it is
+/// not there.
+fn read(tree: &Tree, dirs: &[PathBuf], path: &str) -> Result<Vec<u8>, Error> {
+    let Some(id) = tree.lookup(&ImagePath::from(path)) else {
+        return Ok(Vec::new());
+    };
+    let NodeKind::File { content, .. } = &tree.node(id).kind else {
+        return Ok(Vec::new());
+    };
+    let Some(host) = dirs
+        .iter()
+        .rev()
+        .map(|dir| content.under(dir))
+        .find(|host| host.symlink_metadata().is_ok_and(|meta| meta.is_file()))
+    else {
+        return Ok(Vec::new());
+    };
+    let mut bytes = Vec::new();
+    fs::File::open(&host)
+        .and_then(|file| file.take(MAX_ACCOUNTS).read_to_end(&mut bytes))
+        .map_err(Error::io(format!("cannot read the image's /{path}")))?;
+    Ok(bytes)
+}
+
+/// A bottom layer with the volumes that the image names but does not have;
+/// engines make them when they start a container. `None` if nothing is
+/// missing.
+fn mount_points(
+    config: &ImageConfig,
+    tree: &Tree,
+    scratch: &Path,
+) -> Result<Option<PathBuf>, Error> {
+    let missing: Vec<ImagePath> = config
+        .volumes()
+        .iter()
+        .map(|volume| tree.resolve(&ImagePath::clamped(volume)))
+        .filter(|found| found.file.is_none())
+        .map(|found| found.path)
+        .collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let layer = scratch.join("volumes");
+    let made = Error::io("cannot make the mount points of the image's volumes");
+    make_owned(&layer, &missing).map_err(made)?;
+    Ok(Some(layer))
+}
+
+fn make_owned(layer: &Path, folders: &[ImagePath]) -> std::io::Result<()> {
+    for folder in folders {
+        fs::create_dir_all(folder.under(layer))?;
+        let Some((uid, gid)) = whit_sandbox::disk_owner(0, 0) else {
+            continue;
+        };
+        std::os::unix::fs::chown(folder.under(layer), Some(uid), Some(gid))?;
+        for above in folder.ancestors() {
+            std::os::unix::fs::chown(above.under(layer), Some(uid), Some(gid))?;
+        }
+    }
+    Ok(())
+}
+
+/// The files that every engine puts over the image's own. Without a network
+/// there is no name server, so the resolver answers at once.
+fn surroundings(scratch: &Path) -> Result<Vec<Mount>, Error> {
+    let hosts = format!("127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost\n");
+    let files = [
+        ("hosts", hosts),
+        ("hostname", format!("{HOSTNAME}\n")),
+        ("resolv.conf", String::new()),
+    ];
+    let folder = scratch.join("etc");
+    fs::create_dir_all(&folder).map_err(Error::io("cannot make the sandbox's own files"))?;
+    files
+        .into_iter()
+        .map(|(name, text)| {
+            let host = folder.join(name);
+            fs::write(&host, text).map_err(Error::io("cannot write the sandbox's own files"))?;
+            Ok(Mount {
+                host,
+                inside: Path::new("/etc").join(name),
+                read_only: true,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,4 @@
+//! The judge.
+pub(crate) fn printable(line: &str, max: usize) -> String {
+    line.chars().take(max).collect()
+}
