@@ -6,6 +6,7 @@
 
 mod assemble;
 mod compress;
+mod archive;
 mod config;
 mod destination;
 mod digest;
@@ -16,6 +17,12 @@ mod staged;
 mod tar_writer;
 mod ustar;
 mod write_error;
+mod image;
+mod layer;
+pub mod media;
+mod platform;
+mod reference;
+mod store;
 
 pub use compress::{Compression, CompressionError};
 pub use config::ImageConfig;
@@ -27,3 +34,7 @@ pub use path::{ImagePath, PathError};
 pub use staged::{Staged, stage};
 pub use ustar::EntryError;
 pub use write_error::WriteError;
+pub use image::{Image, ImageError, Layer, LayerStream, Limits, Options};
+pub use layer::{Chunk, LayerError, LayerReader, Problem, read_all};
+pub use platform::{Platform, PlatformError};
+pub use reference::{Reference, ReferenceError};

@@ -167,6 +167,14 @@ impl fmt::Debug for ImagePath {
     }
 }
 
+/// Ordered and compared like its bytes, so that maps can be asked with a
+/// slice.
+impl std::borrow::Borrow<[u8]> for ImagePath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl From<&str> for ImagePath {
     fn from(raw: &str) -> Self {
         Self::clamped(raw)

@@ -1,0 +1,226 @@
+//! Naming an image.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where an image is, in the notation of containers-transports(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// `docker-archive:FILE[:NAME:TAG]`: what `docker save` writes.
+    DockerArchive { file: PathBuf, name: Option<String> },
+    /// `oci:DIR[:REF]`: an OCI image layout.
+    Oci { dir: PathBuf, name: Option<String> },
+    /// `oci-archive:FILE[:REF]`: an OCI image layout in a tar file.
+    OciArchive { file: PathBuf, name: Option<String> },
+    /// A path without a transport; what it is shows when it is opened.
+    Path { path: PathBuf, name: Option<String> },
+    /// `docker://NAME`: an image of a registry.
+    Registry(String),
+    /// `docker-daemon:NAME`: an image of the Docker engine.
+    DockerDaemon(String),
+    /// `podman:NAME` or `containers-storage:NAME`: an image of Podman.
+    Podman(String),
+    /// A bare `NAME[:TAG]` that is no path here.
+    Name(String),
+}
+
+/// A text that names no image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    #[error("the name of the image is empty")]
+    Empty,
+    #[error("{0:?} names no file: write {1}")]
+    NoPath(String, &'static str),
+}
+
+impl Reference {
+    /// Reads a reference; looks at the disk only to tell whether a text
+    /// without a transport is a path.
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+        Self::parse_with(text, &|path| path.exists())
+    }
+
+    /// [`Reference::parse`] with the disk as an argument.
+    pub fn parse_with(text: &str, exists: &dyn Fn(&Path) -> bool) -> Result<Self, ReferenceError> {
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        if let Some(name) = text.strip_prefix("docker://") {
+            return Ok(Self::Registry(name.to_owned()));
+        }
+        match text.split_once(':') {
+            Some(("docker-archive", rest)) => {
+                let (file, name) = located(text, rest, "docker-archive:FILE[:NAME]", exists)?;
+                Ok(Self::DockerArchive { file, name })
+            }
+            Some(("oci", rest)) => {
+                let (dir, name) = located(text, rest, "oci:DIR[:REF]", exists)?;
+                Ok(Self::Oci { dir, name })
+            }
+            Some(("oci-archive", rest)) => {
+                let (file, name) = located(text, rest, "oci-archive:FILE[:REF]", exists)?;
+                Ok(Self::OciArchive { file, name })
+            }
+            Some(("docker-daemon", name)) => Ok(Self::DockerDaemon(name.to_owned())),
+            Some(("podman" | "containers-storage", name)) => Ok(Self::Podman(name.to_owned())),
+            _ => Ok(Self::bare(text, exists)),
+        }
+    }
+
+    fn bare(text: &str, exists: &dyn Fn(&Path) -> bool) -> Self {
+        let (path, name) = split(text, exists);
+        if exists(&path) || looks_like_a_path(&path) {
+            Self::Path { path, name }
+        } else {
+            Self::Name(text.to_owned())
+        }
+    }
+}
+
+/// Splits `PATH[:NAME]`.
+fn located(
+    text: &str,
+    rest: &str,
+    form: &'static str,
+    exists: &dyn Fn(&Path) -> bool,
+) -> Result<(PathBuf, Option<String>), ReferenceError> {
+    let (path, name) = split(rest, exists);
+    if path.as_os_str().is_empty() {
+        return Err(ReferenceError::NoPath(text.to_owned(), form));
+    }
+    Ok((path, name))
+}
+
+/// The path ends at the first colon, unless a file has colons in its name.
+fn split(text: &str, exists: &dyn Fn(&Path) -> bool) -> (PathBuf, Option<String>) {
+    if exists(Path::new(text)) {
+        return (text.into(), None);
+    }
+    match text.split_once(':') {
+        Some((path, name)) if !name.is_empty() => (path.into(), Some(name.to_owned())),
+        Some((path, _)) => (path.into(), None),
+        None => (text.into(), None),
+    }
+}
+
+/// A path that is not there deserves "no such file", not a lecture about
+/// registries.
+fn looks_like_a_path(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.starts_with('/')
+        || text.starts_with("./")
+        || text.starts_with("../")
+        || [".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.zstd"]
+            .iter()
+            .any(|end| text.ends_with(end))
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (transport, path, name) = match self {
+            Self::DockerArchive { file, name } => ("docker-archive:", file, name),
+            Self::Oci { dir, name } => ("oci:", dir, name),
+            Self::OciArchive { file, name } => ("oci-archive:", file, name),
+            Self::Path { path, name } => ("", path, name),
+            Self::Registry(name) => return write!(f, "docker://{name}"),
+            Self::DockerDaemon(name) => return write!(f, "docker-daemon:{name}"),
+            Self::Podman(name) => return write!(f, "podman:{name}"),
+            Self::Name(name) => return f.write_str(name),
+        };
+        write!(f, "{transport}{}", path.display())?;
+        match name {
+            Some(name) => write!(f, ":{name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Reference {
+        Reference::parse_with(text, &|path| {
+            [Path::new("here"), Path::new("a:b.tar")].contains(&path)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn transports() {
+        assert_eq!(
+            parse("oci:out"),
+            Reference::Oci {
+                dir: "out".into(),
+                name: None
+            }
+        );
+        assert_eq!(
+            parse("docker-archive:/tmp/x.tar:python:3.12"),
+            Reference::DockerArchive {
+                file: "/tmp/x.tar".into(),
+                name: Some("python:3.12".into())
+            }
+        );
+        assert_eq!(
+            parse("oci-archive:a:b.tar"),
+            Reference::OciArchive {
+                file: "a:b.tar".into(),
+                name: None
+            }
+        );
+        assert_eq!(
+            parse("docker://alpine"),
+            Reference::Registry("alpine".into())
+        );
+        assert_eq!(
+            parse("docker-daemon:app:1"),
+            Reference::DockerDaemon("app:1".into())
+        );
+        assert_eq!(parse("podman:app"), Reference::Podman("app".into()));
+    }
+
+    #[test]
+    fn bare_paths_and_names() {
+        let path = |path: &str, name: Option<&str>| Reference::Path {
+            path: path.into(),
+            name: name.map(str::to_owned),
+        };
+        assert_eq!(parse("here"), path("here", None));
+        assert_eq!(parse("here:tag"), path("here", Some("tag")));
+        assert_eq!(parse("./gone"), path("./gone", None));
+        assert_eq!(parse("gone.tar"), path("gone.tar", None));
+        assert_eq!(
+            parse("python:3.12-slim"),
+            Reference::Name("python:3.12-slim".into())
+        );
+        assert_eq!(
+            parse("registry:5000/app"),
+            Reference::Name("registry:5000/app".into())
+        );
+    }
+
+    #[test]
+    fn what_is_shown_reads_back() {
+        for text in [
+            "oci:out:v1",
+            "oci-archive:x.tar",
+            "docker-archive:x.tar:app:1",
+            "docker://a/b:c",
+            "podman:a",
+            "python:3",
+            "./x",
+        ] {
+            assert_eq!(parse(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn nothing_is_refused() {
+        assert_eq!(Reference::parse(""), Err(ReferenceError::Empty));
+        assert!(matches!(
+            Reference::parse("oci:"),
+            Err(ReferenceError::NoPath(..))
+        ));
+    }
+}
