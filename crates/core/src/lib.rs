@@ -7,4 +7,5 @@
 pub mod index;
 pub mod observe;
 pub mod reach;
+pub mod settings;
 pub mod source;
