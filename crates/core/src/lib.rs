@@ -11,6 +11,7 @@ pub mod plan;
 pub mod progress;
 pub mod reach;
 pub mod report;
+pub mod settings;
 pub mod source;
 pub mod transform;
 pub mod workspace;
