@@ -8,6 +8,7 @@ pub mod emit;
 pub mod index;
 pub mod observe;
 pub mod plan;
+pub mod download;
 pub mod progress;
 pub mod reach;
 pub mod report;

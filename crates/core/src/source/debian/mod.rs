@@ -1,0 +1,23 @@
+//! A small Debian package client: the runtime that an app is built on comes
+//! from Debian's own packages, without apt, dpkg or root.
+//!
+//! `InRelease` (signature) → `Packages.xz` (hash) → `.deb` (hash) → a folder.
+//! No maintainer script runs; what the few that matter would do is done here.
+
+mod error;
+mod keyring;
+mod mirror;
+mod paragraph;
+mod relation;
+mod release;
+mod sources;
+mod suite;
+mod version;
+
+pub use error::{Error, Result};
+pub use keyring::{Distrust, Keyring, Verified};
+pub use mirror::Mirror;
+pub use release::{Listed, Mismatch, Release};
+pub use sources::{SignedBy, Source, parse_list, parse_sources};
+pub use suite::{Archive, Suite, UnknownSuite};
+pub use version::compare as compare_versions;
