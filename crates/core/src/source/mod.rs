@@ -1,6 +1,9 @@
 //! Where the fat root comes from: an image that exists, or a project whose
 //! runtime, dependencies and code are put together here.
 
+pub mod image;
+pub mod unpack;
+
 use std::path::PathBuf;
 
 use whit_oci::{ImageConfig, ImagePath};
