@@ -11,7 +11,7 @@ const MAX_SIZE: u64 = 128 << 20;
 
 /// Reads files of an extracted root for [`super::Builder::finish`]. `dirs` are
 /// the folders it consists of, the bottom one first.
-pub fn contents(dirs: &[PathBuf]) -> impl Fn(&ImagePath) -> Option<Vec<u8>> {
+pub fn contents(dirs: &[PathBuf]) -> impl Fn(&ImagePath) -> Option<Vec<u8>> + use<> {
     let dirs = dirs.to_vec();
     move |path| {
         let host = dirs
