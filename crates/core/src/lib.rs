@@ -4,11 +4,11 @@
 //! `pipeline` tells the story; every phase takes what earlier ones made and
 //! returns a value of its own.
 
+pub mod download;
 pub mod emit;
 pub mod index;
 pub mod observe;
 pub mod plan;
-pub mod download;
 pub mod progress;
 pub mod reach;
 pub mod report;

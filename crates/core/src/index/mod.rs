@@ -1,7 +1,12 @@
 //! Which files an image has, and where each comes from.
 
+mod builder;
+mod contents;
 mod package;
+mod provenance;
 mod tree;
 
+pub use builder::{Builder, Change, IndexError, Placed, Removed};
+pub use contents::contents;
 pub use package::{Package, PackageId, PackageKind};
 pub use tree::{FileId, Node, NodeKind, Resolution, Tree};

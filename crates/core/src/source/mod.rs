@@ -2,6 +2,8 @@
 //! runtime, dependencies and code are put together here.
 
 pub mod debian;
+pub mod image;
+pub mod unpack;
 
 use std::path::PathBuf;
 

@@ -15,7 +15,7 @@ pub use problem::{LayerError, Problem};
 use crate::{Entry, ImagePath, Kind, Meta};
 
 /// Linux's longest path and name (`PATH_MAX`, `NAME_MAX`, limits.h).
-const MAX_PATH: usize = 4096;
+const MAX_PATH: usize = 4095;
 const MAX_NAME: usize = 255;
 /// Tars are padded to whole records, usually of 10 KiB. What comes after the
 /// end is ignored, as engines do, but not without an end.
@@ -318,7 +318,7 @@ fn target(raw: &[u8]) -> Result<Vec<u8>, Problem> {
     if raw.is_empty() || raw.contains(&0) {
         return Err(Problem::Target);
     }
-    too_long("the symbolic link's target", raw.len(), MAX_PATH - 1)?;
+    too_long("the symbolic link's target", raw.len(), MAX_PATH)?;
     Ok(raw.to_vec())
 }
 

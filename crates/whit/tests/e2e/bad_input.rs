@@ -24,7 +24,10 @@ fn a_truncated_or_flipped_archive() {
     let mut flipped = whole.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 0x40;
-    for (name, bytes) in [("cut.tar", &whole[..whole.len() / 3]), ("flip.tar", &flipped)] {
+    for (name, bytes) in [
+        ("cut.tar", &whole[..whole.len() / 3]),
+        ("flip.tar", &flipped),
+    ] {
         std::fs::File::create(bench.path(name))
             .unwrap()
             .write_all(bytes)
@@ -142,7 +145,9 @@ fn an_interrupt_in_every_phase_leaves_nothing() {
             .unwrap();
         std::thread::sleep(Duration::from_millis(150 + step * 350));
         let pid = child.id().to_string();
-        let interrupt = std::process::Command::new("kill").args(["-INT", &pid]).status();
+        let interrupt = std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status();
         let code = child.wait().unwrap().code();
         if interrupt.is_ok_and(|status| status.success()) && code != Some(0) {
             assert!(
@@ -162,9 +167,15 @@ fn an_interrupt_in_every_phase_leaves_nothing() {
             }
         }
     }
-    let processes = std::process::Command::new("pgrep").args(["-f", "gunicorn"]).output();
+    let processes = std::process::Command::new("pgrep")
+        .args(["-f", "gunicorn"])
+        .output();
     if let Ok(processes) = processes {
-        assert_eq!(String::from_utf8_lossy(&processes.stdout), "", "processes were left");
+        assert_eq!(
+            String::from_utf8_lossy(&processes.stdout),
+            "",
+            "processes were left"
+        );
     }
     let _ = whit();
 }

@@ -37,8 +37,16 @@ fn every_output_is_accepted_by_everybody() {
     assert!(bench.path("bundle/rootfs/etc/os-release").exists());
     for archive in ["a.tar", "b.tar"] {
         let printed = tool("podman", &["load", "-q", "-i", &at(archive)]);
-        let name = printed.trim().rsplit("Loaded image: ").next().unwrap().to_owned();
-        let said = tool("podman", &["run", "--rm", "--network=none", "--cgroups=disabled", &name]);
+        let name = printed
+            .trim()
+            .rsplit("Loaded image: ")
+            .next()
+            .unwrap()
+            .to_owned();
+        let said = tool(
+            "podman",
+            &["run", "--rm", "--network=none", "--cgroups=disabled", &name],
+        );
         assert!(!said.is_empty());
     }
     let printed = tool("docker", &["load", "-i", &at("a.tar")]);

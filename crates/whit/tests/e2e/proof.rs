@@ -29,7 +29,12 @@ fn a_needed_file_that_was_dropped_comes_back() {
         "repaired: {repaired:?}"
     );
     let chain = bench
-        .whit(&["why", "hello.tar", "/usr/lib/python3.11/json/decoder.pyc", "--json"])
+        .whit(&[
+            "why",
+            "hello.tar",
+            "/usr/lib/python3.11/json/decoder.pyc",
+            "--json",
+        ])
         .succeeds()
         .stdout();
     assert!(chain.contains("round"), "{chain}");
@@ -73,7 +78,12 @@ fn accepted_differences_are_written_and_named() {
         ])
         .succeeds()
         .json();
-    assert!(!report["proof"]["differences"].as_array().unwrap().is_empty());
+    assert!(
+        !report["proof"]["differences"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -81,7 +91,10 @@ fn an_app_that_crashes_is_no_success() {
     let bench = Bench::new();
     let project = bench.project(
         "crash",
-        &[("main.py", "raise RuntimeError('the database is not there')\n")],
+        &[(
+            "main.py",
+            "raise RuntimeError('the database is not there')\n",
+        )],
     );
     bench
         .whit(&["build", project.to_str().unwrap(), "-o", "out.tar"])
@@ -144,7 +157,10 @@ fn every_path_of_the_fastapi_example_is_explained() {
         assert!(here["from"].is_null(), "{} goes in circles", file["path"]);
     }
     // One kept and one dropped path, through the command.
-    let kept = files.iter().find(|file| file["kept"] == true && file["from"].is_string()).unwrap();
+    let kept = files
+        .iter()
+        .find(|file| file["kept"] == true && file["from"].is_string())
+        .unwrap();
     bench
         .whit(&["why", "app.tar", kept["path"].as_str().unwrap()])
         .succeeds()

@@ -47,7 +47,9 @@ fn two_folders_two_users_one_digest() {
         .env_remove("XDG_CACHE_HOME")
         .env_remove("SOURCE_DATE_EPOCH")
         .current_dir(bench.dir.path());
-    let second = Finished::of(second, "whit build as another user").succeeds().json();
+    let second = Finished::of(second, "whit build as another user")
+        .succeeds()
+        .json();
     assert_eq!(first["digest"], second["digest"]);
     assert_eq!(first["layers"], second["layers"]);
 }

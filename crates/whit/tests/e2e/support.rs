@@ -45,7 +45,10 @@ impl Bench {
     }
 
     pub fn whit(&self, arguments: &[&str]) -> Finished {
-        Finished::of(self.command(arguments), &format!("whit {}", arguments.join(" ")))
+        Finished::of(
+            self.command(arguments),
+            &format!("whit {}", arguments.join(" ")),
+        )
     }
 
     /// Names in the folder, hidden ones too, sorted.
@@ -132,11 +135,19 @@ pub fn whit() -> &'static Path {
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 pub fn example(name: &str) -> String {
-    repository().join("examples").join(name).to_str().unwrap().to_owned()
+    repository()
+        .join("examples")
+        .join(name)
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// Runs a tool of the host and returns what it printed.

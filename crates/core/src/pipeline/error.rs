@@ -1,0 +1,53 @@
+//! What ends a run without a result.
+
+use crate::emit::EmitError;
+use crate::observe;
+use crate::source::unpack::UnpackError;
+
+/// Why there is no small image.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("interrupted; nothing was written")]
+    Interrupted,
+    /// The small image was made and does not behave as the original does.
+    #[error("the small image behaves differently:\n{}", differences.join("\n"))]
+    Refused { differences: Vec<String> },
+    #[error(transparent)]
+    Observe(observe::Error),
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    #[error(transparent)]
+    Image(#[from] whit_oci::ImageError),
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    #[error(transparent)]
+    Write(#[from] whit_oci::WriteError),
+    #[error("cannot write to whit's own folders: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<observe::Error> for Error {
+    fn from(error: observe::Error) -> Self {
+        match error {
+            observe::Error::Cancelled => Error::Interrupted,
+            error => Error::Observe(error),
+        }
+    }
+}
+
+impl Error {
+    /// What to type or to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Refused { .. } => Some(
+                "keep what it needs with --keep GLOB, or insist with --accept-differences"
+                    .to_owned(),
+            ),
+            Error::Observe(error) => error.hint(),
+            Error::Unpack(error) => error.hint(),
+            Error::Image(error) => error.hint(),
+            Error::Emit(EmitError::Write(error)) | Error::Write(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The story, from the original to the report.
+
+mod error;
+mod measure;
+mod prove;
+mod reaching;
+mod wish;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use whit_oci::{Destination, ImagePath, Staged};
+
+pub use error::Error;
+pub use measure::Stopwatch;
+pub use wish::Wish;
+
+use crate::emit::{self, Layer};
+use crate::index::FileId;
+use crate::observe;
+use crate::plan::{self, Plan};
+use crate::progress::Progress;
+use crate::reach::How;
+use crate::report::{self, Report};
+use crate::source::FatRoot;
+use crate::transform::{self, SmallTree};
+use crate::workspace::{CacheDirs, Workspace};
+use prove::{Judgement, Witness};
+use reaching::Reaching;
+
+/// Most times that a small image is mended and tried again.
+const MAX_REPAIRS: u32 = 5;
+
+/// Where and for whom the pipeline works.
+pub struct Tools<'a> {
+    pub cache: &'a CacheDirs,
+    pub workspace: &'a Workspace,
+    pub progress: &'a dyn Progress,
+    /// Set when the user interrupts.
+    pub cancel: &'a AtomicBool,
+}
+
+impl Tools<'_> {
+    pub fn check_cancelled(&self) -> Result<(), Error> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+}
+
+/// One attempt at a small image, not yet judged.
+struct Attempt {
+    plan: Plan,
+    small: SmallTree,
+    layers: Vec<Layer>,
+    staged: Staged,
+}
+
+/// Makes the small image of `original`, proves it, gives it its name and
+/// tells what was done.
+///
+/// # Errors
+/// [`Error::Refused`] if the small image does not behave as the original
+/// does; everything else means that the input or the surroundings are at
+/// fault. Nothing is written then.
+pub fn run(
+    original: &FatRoot,
+    wish: &Wish,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+) -> Result<Report, Error> {
+    let witness = match wish.run {
+        true => {
+            tools.progress.phase("running the original, twice", None);
+            Some(watch.time("observe", || prove::watch(original, wish, tools))?)
+        }
+        false => None,
+    };
+    let observed = match &witness {
+        Some(witness) => observe::files(&original.tree, &witness.trace()),
+        None => Vec::new(),
+    };
+    tools.progress.phase("following what the code can reach", None);
+    let reaching = watch.time("reach", || Reaching::prepare(original, wish, tools))?;
+
+    let mut repairs: Vec<(FileId, How)> = Vec::new();
+    let mut rounds = 0;
+    let (attempt, judgement) = loop {
+        rounds += 1;
+        tools.check_cancelled()?;
+        let attempt = attempt(original, wish, tools, watch, &reaching, &observed, &repairs)?;
+        let Some(witness) = &witness else {
+            break (attempt, Judgement::default());
+        };
+        tools.progress.phase("running the small image", None);
+        let judgement = watch.time("verify", || {
+            prove::judge(original, &attempt.staged, witness, wish, tools, rounds)
+        })?;
+        let new = plan::repaired(&original.tree, &judgement.missing, rounds);
+        let known = repairs.len();
+        for repair in new {
+            if !repairs.iter().any(|(id, _)| *id == repair.0) {
+                repairs.push(repair);
+            }
+        }
+        if repairs.len() == known || rounds > MAX_REPAIRS {
+            break (attempt, judgement);
+        }
+        tools.progress.note(&format!(
+            "put back {} that the small image misses",
+            count(repairs.len() - known, "path")
+        ));
+    };
+    if !judgement.differences.is_empty() && !wish.accept_differences {
+        return Err(Error::Refused {
+            differences: judgement.differences,
+        });
+    }
+
+    tools.progress.phase("writing the report", None);
+    let mut report = describe(original, wish, &attempt, &reaching);
+    report.proof = prove::proof(witness.as_ref(), &judgement, rounds, &repaired_paths(original, &repairs));
+    if let Some(folder) = &wish.save_run {
+        save_run(folder, witness.as_ref(), &report)?;
+    }
+    if let Some(destination) = wish.destination.as_ref().filter(|_| !wish.dry_run) {
+        if let Some(place) = &wish.rescue {
+            tools.progress.phase("writing the rescue layer", None);
+            watch.time("rescue", || rescue(original, wish, tools, &attempt, place))?;
+        }
+        tools.check_cancelled()?;
+        report.digest = Some(attempt.staged.manifest_digest().to_string());
+        attempt.staged.commit()?;
+        report.output = Some(destination.to_string());
+    }
+    report.phases = watch.lines();
+    Ok(report)
+}
+
+/// Reach, plan, transform and emit: one small image under a temporary name.
+fn attempt(
+    original: &FatRoot,
+    wish: &Wish,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+    reaching: &Reaching<'_>,
+    observed: &[plan::Observed],
+    repairs: &[(FileId, How)],
+) -> Result<Attempt, Error> {
+    let tree = &original.tree;
+    let plan = watch.time("reach", || {
+        let mut roots = plan::roots(
+            tree,
+            wish.policy,
+            &reaching.command,
+            observed,
+            &reaching.surroundings,
+            &wish.keep,
+        );
+        roots.extend(repairs.iter().cloned());
+        let graph = reaching.close(tree, wish.policy, roots);
+        Plan::new(tree, &graph, wish.policy, &wish.drop)
+    });
+    tools.check_cancelled()?;
+    tools.progress.phase("stripping and compiling", None);
+    let small = watch.time("transform", || {
+        let bytecode = reaching.bytecode(original, &plan, wish, tools)?;
+        let options = transform::Options {
+            strip: wish.strip,
+            mtime: wish.mtime,
+            epoch: wish.epoch,
+            cache: &tools.cache.stripped()?,
+        };
+        Ok::<_, Error>(transform::apply(original, &plan, &bytecode, &options)?)
+    })?;
+    tools.check_cancelled()?;
+    tools.progress.phase("writing layers", None);
+    let (layers, staged) = watch.time("emit", || {
+        let layers = emit::write_layers(tree, &small, wish.compression, &tools.cache.layers()?)?;
+        let staged = stage(original, wish, tools, &layers)?;
+        Ok::<_, Error>((layers, staged))
+    })?;
+    Ok(Attempt {
+        plan,
+        small,
+        layers,
+        staged,
+    })
+}
+
+fn stage(
+    original: &FatRoot,
+    wish: &Wish,
+    tools: &Tools<'_>,
+    layers: &[Layer],
+) -> Result<Staged, Error> {
+    let written: Vec<_> = layers.iter().map(|layer| layer.written.clone()).collect();
+    let nowhere = Destination::OciArchive {
+        file: tools.workspace.path().join("dry-run.tar"),
+        reference: None,
+    };
+    let destination = match &wish.destination {
+        Some(destination) if !wish.dry_run => destination,
+        _ => &nowhere,
+    };
+    Ok(whit_oci::stage(
+        destination,
+        &emit::small_config(&original.config),
+        &written,
+        &wish.provenance.annotations(wish.epoch),
+        wish.epoch,
+    )?)
+}
+
+/// The small image with everything else on top: the original again.
+fn rescue(
+    original: &FatRoot,
+    wish: &Wish,
+    tools: &Tools<'_>,
+    attempt: &Attempt,
+    place: &Destination,
+) -> Result<PathBuf, Error> {
+    let entries = emit::rescue_tree(original, &attempt.plan, &attempt.small);
+    let mut layers = attempt.layers.clone();
+    layers.push(emit::write_layer(
+        "rescue",
+        &entries,
+        wish.compression,
+        &tools.workspace.folder("rescue")?,
+    )?);
+    let written: Vec<_> = layers.iter().map(|layer| layer.written.clone()).collect();
+    let staged = whit_oci::stage(
+        place,
+        &emit::small_config(&original.config),
+        &written,
+        &wish.provenance.annotations(wish.epoch),
+        wish.epoch,
+    )?;
+    Ok(staged.commit()?)
+}
+
+fn describe(
+    original: &FatRoot,
+    wish: &Wish,
+    attempt: &Attempt,
+    reaching: &Reaching<'_>,
+) -> Report {
+    let before = measure::fat(original);
+    let after = measure::small(&attempt.layers);
+    let files = report::file_lines(&original.tree, &attempt.plan, &attempt.small);
+    Report {
+        whit: env!("CARGO_PKG_VERSION").to_owned(),
+        source: wish.source.clone(),
+        output: None,
+        digest: None,
+        policy: wish.policy.to_string(),
+        detected: wish.detected.clone(),
+        before,
+        after,
+        layers: measure::layers(&attempt.layers),
+        pull: report::pull_lines(before.compressed, after.compressed),
+        proof: report::Proof::default(),
+        packages: report::package_lines(&files),
+        phases: Vec::new(),
+        warnings: reaching.warnings(),
+        files,
+    }
+}
+
+fn repaired_paths(original: &FatRoot, repairs: &[(FileId, How)]) -> Vec<ImagePath> {
+    repairs
+        .iter()
+        .map(|(id, _)| original.tree.path(*id).clone())
+        .collect()
+}
+
+/// Leaves what is needed to look at a run again: the original's name, what
+/// was observed and the plan.
+fn save_run(folder: &Path, witness: Option<&Witness>, report: &Report) -> Result<(), Error> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("source.txt"), format!("{}\n", report.source))?;
+    std::fs::write(folder.join("plan.json"), report.to_json())?;
+    if let Some(witness) = witness {
+        let trace = serde_json::to_vec(&witness.trace()).map_err(std::io::Error::from)?;
+        std::fs::write(folder.join("trace.json"), trace)?;
+    }
+    Ok(())
+}
+
+fn count(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}

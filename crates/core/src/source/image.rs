@@ -1,0 +1,36 @@
+//! The fat root of an image that exists.
+
+use std::path::Path;
+
+use whit_oci::Image;
+
+use super::FatRoot;
+use super::unpack::{UnpackError, Unpacker};
+use crate::index::{Builder, contents};
+
+/// Unpacks all layers of `image` into `dir`, an empty folder that exists, and
+/// indexes them. For `limit` and `cancelled` see [`Unpacker::new`].
+pub fn open(
+    image: &Image,
+    dir: &Path,
+    limit: Option<u64>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<FatRoot, UnpackError> {
+    let mut unpacker = Unpacker::new(dir, Builder::new(), limit, cancelled)?;
+    for (i, layer) in image.layers().iter().enumerate() {
+        let Some(reader) = image.read_layer(i) else {
+            break;
+        };
+        // The number of layers is bounded far below 65,536 when an image is
+        // opened.
+        let number = u16::try_from(i).unwrap_or(u16::MAX);
+        unpacker.layer(number, &image.layer_name(i), layer.size, &mut reader?)?;
+    }
+    let builder = unpacker.finish()?;
+    let dirs = vec![dir.to_path_buf()];
+    Ok(FatRoot {
+        tree: builder.finish(&contents(&dirs)),
+        dirs,
+        config: image.config().clone(),
+    })
+}
