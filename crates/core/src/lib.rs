@@ -9,6 +9,7 @@ pub mod index;
 pub mod observe;
 pub mod reach;
 pub mod source;
+pub mod transform;
 
 #[cfg(test)]
 mod testing;
