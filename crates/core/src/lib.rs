@@ -6,6 +6,7 @@
 
 pub mod download;
 pub mod emit;
+pub mod elf;
 pub mod index;
 pub mod observe;
 pub mod plan;

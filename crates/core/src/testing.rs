@@ -158,3 +158,51 @@ fn build(entries: Vec<Entry>, packages: Vec<Package>) -> Tree {
     }
     Tree::new(nodes, packages)
 }
+
+/// The host's own programs and libraries as a root, to compare with what its
+/// loader does.
+pub fn host_root() -> FatRoot {
+    let mut nodes = BTreeMap::new();
+    let mut open: Vec<std::path::PathBuf> = ["bin", "sbin", "lib", "lib64", "usr", "etc"]
+        .iter()
+        .map(|name| Path::new("/").join(name))
+        .collect();
+    while let Some(host) = open.pop() {
+        let Ok(found) = host.symlink_metadata() else {
+            continue;
+        };
+        let path = ImagePath::from(host.to_str().unwrap_or_default());
+        let kind = if found.is_symlink() {
+            let target = std::fs::read_link(&host).unwrap();
+            NodeKind::Symlink {
+                target: target.into_os_string().into_encoded_bytes(),
+            }
+        } else if found.is_dir() {
+            let below = std::fs::read_dir(&host).into_iter().flatten().flatten();
+            open.extend(below.map(|entry| entry.path()));
+            NodeKind::Dir
+        } else {
+            NodeKind::File {
+                size: found.len(),
+                content: path.clone(),
+            }
+        };
+        let meta = Meta {
+            mode: found.permissions().mode() & 0o7777,
+            ..Meta::default()
+        };
+        let node = Node {
+            path: path.clone(),
+            kind,
+            meta,
+            layer: 0,
+            package: None,
+        };
+        nodes.insert(path, node);
+    }
+    FatRoot {
+        tree: Tree::new(nodes, Vec::new()),
+        dirs: vec!["/".into()],
+        config: ImageConfig::new("amd64"),
+    }
+}

@@ -1,8 +1,10 @@
 //! What the code can touch, computed without running it.
 
 mod cause;
+pub mod elf;
 mod graph;
 pub mod links;
+pub mod surroundings;
 
 pub use cause::{Cause, How};
 pub use graph::{Analyzer, Found, Graph, reach_path};
