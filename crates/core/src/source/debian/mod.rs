@@ -4,20 +4,27 @@
 //! `InRelease` (signature) → `Packages.xz` (hash) → `.deb` (hash) → a folder.
 //! No maintainer script runs; what the few that matter would do is done here.
 
+mod archive;
+mod decompress;
 mod error;
+mod index;
 mod keyring;
 mod mirror;
 mod paragraph;
 mod relation;
 mod release;
+mod resolve;
 mod sources;
 mod suite;
 mod version;
 
+pub use archive::{Desk, load_indexes};
 pub use error::{Error, Result};
+pub use index::{Index, IndexError, Listing};
 pub use keyring::{Distrust, Keyring, Verified};
 pub use mirror::Mirror;
 pub use release::{Listed, Mismatch, Release};
+pub use resolve::{DebRef, Indexes};
 pub use sources::{SignedBy, Source, parse_list, parse_sources};
 pub use suite::{Archive, Suite, UnknownSuite};
 pub use version::compare as compare_versions;
