@@ -1,6 +1,11 @@
 //! Where the fat root comes from: an image that exists, or a project whose
 //! runtime, dependencies and code are put together here.
 
+pub mod ignore;
+mod ini;
+pub mod project;
+pub mod python_deps;
+
 use std::path::PathBuf;
 
 use whit_oci::{ImageConfig, ImagePath};
