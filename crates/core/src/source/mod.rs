@@ -4,6 +4,10 @@
 pub mod debian;
 pub mod image;
 pub mod unpack;
+pub mod ignore;
+mod ini;
+pub mod project;
+pub mod python_deps;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,110 @@
+//! What can be wrong with a project.
+
+use std::path::PathBuf;
+
+use crate::settings::SettingsError;
+use crate::source::ignore::ListError;
+use crate::source::python_deps::locks::LockFileError;
+
+/// Why a project cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    #[error("{path} does not exist")]
+    Missing { path: PathBuf },
+    #[error("{path} is neither a folder nor a Python file")]
+    NotAProject { path: PathBuf },
+    #[error("cannot read {path}: {source}")]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{path} is larger than a file of its kind can be")]
+    TooLarge { path: PathBuf },
+    #[error("{path}: {problem}")]
+    Syntax { path: PathBuf, problem: String },
+    #[error("no Python files and no Python project in {path}")]
+    NothingPython { path: PathBuf },
+    /// Nothing says what the image runs. `seen` tells what was looked at and
+    /// why it did not do.
+    #[error("cannot tell what {name} runs{}", reasons(seen))]
+    NoCommand {
+        name: String,
+        dir: PathBuf,
+        seen: Vec<String>,
+        suggestion: String,
+    },
+    #[error("{name} has several commands: {}", commands.join(", "))]
+    SeveralCommands {
+        name: String,
+        dir: PathBuf,
+        commands: Vec<String>,
+    },
+    #[error("{said_by} wants Python {wanted}, and Debian has none that fits: it has {offered}")]
+    NoPython {
+        wanted: String,
+        said_by: String,
+        offered: String,
+        dir: PathBuf,
+    },
+    #[error("{what} {value:?} is not known: {known}")]
+    Unknown {
+        what: &'static str,
+        value: String,
+        known: String,
+    },
+    #[error("{said_by} gives {value:?} as {what}: {problem}")]
+    Value {
+        what: &'static str,
+        value: String,
+        said_by: String,
+        problem: &'static str,
+    },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    List(#[from] ListError),
+    #[error(transparent)]
+    LockFile(#[from] LockFileError),
+}
+
+impl ProjectError {
+    /// What to type next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            ProjectError::NothingPython { .. } => Some(
+                "whit builds Python projects; for an image that exists there is `whit shrink IMAGE`"
+                    .to_owned(),
+            ),
+            ProjectError::NoCommand {
+                dir, suggestion, ..
+            } => Some(format!("whit build {} -- {suggestion}", shown(dir))),
+            ProjectError::SeveralCommands { dir, commands, .. } => commands
+                .first()
+                .map(|first| format!("whit build {} -- {first}", shown(dir))),
+            ProjectError::NoPython { dir, .. } => Some(format!(
+                "whit build {dir} --python 3.11   or   whit build {dir} --python 3.13",
+                dir = shown(dir)
+            )),
+            ProjectError::Settings(error) => error.hint(),
+            ProjectError::List(error) => error.hint(),
+            ProjectError::LockFile(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+fn reasons(seen: &[String]) -> String {
+    match seen {
+        [] => String::new(),
+        seen => format!(": {}", seen.join("; ")),
+    }
+}
+
+/// A path as it is typed on a command line.
+fn shown(path: &std::path::Path) -> String {
+    let text = path.to_string_lossy();
+    match shlex::try_quote(&text) {
+        Ok(quoted) => quoted.into_owned(),
+        Err(_) => text.into_owned(),
+    }
+}
