@@ -9,6 +9,7 @@ pub mod emit;
 pub mod elf;
 pub mod index;
 pub mod observe;
+pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod reach;

@@ -43,6 +43,7 @@ pub fn root(lines: &[&str], env: &[&str]) -> TestRoot {
             dirs: vec![folder.path().to_owned()],
             config,
             layering: None,
+            stored: None,
         },
         folder,
     }

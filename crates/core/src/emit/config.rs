@@ -48,6 +48,11 @@ fn rfc3339(epoch: i64) -> String {
         .to_string()
 }
 
+/// Seconds since 1970 of a time as image configurations write it.
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
+    Some(text.parse::<jiff::Timestamp>().ok()?.as_second())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

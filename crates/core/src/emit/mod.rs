@@ -5,6 +5,6 @@ mod config;
 mod layers;
 mod rescue;
 
-pub use config::{Provenance, small_config};
+pub use config::{Provenance, parse_rfc3339, small_config};
 pub use layers::{EmitError, Layer, write_layer, write_layers};
 pub use rescue::rescue_tree;

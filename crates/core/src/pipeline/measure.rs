@@ -71,7 +71,7 @@ fn estimate(root: &FatRoot, bytes: u64) -> u64 {
     let stride = (bytes / SAMPLES).max(1) * PIECE;
     // One piece of each stride of the concatenation of all files.
     let mut pieces = Vec::new();
-    let mut offset = 0;
+    let mut offset: u64 = 0;
     for (id, node) in root.tree.iter() {
         let size = node.size();
         let mut next = offset.next_multiple_of(stride) - offset;

@@ -32,5 +32,7 @@ pub fn open(
         tree: builder.finish(&contents(&dirs)),
         dirs,
         config: image.config().clone(),
+        layering: None,
+        stored: None,
     })
 }

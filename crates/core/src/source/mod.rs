@@ -28,6 +28,8 @@ pub struct FatRoot {
     /// Which layer of the small image each layer of this one becomes; `None`
     /// for an image from elsewhere, whose files are told apart by their owner.
     pub layering: Option<Vec<LayerClass>>,
+    /// Bytes of its layers on the wire; `None` where they are not compressed.
+    pub stored: Option<u64>,
 }
 
 impl FatRoot {

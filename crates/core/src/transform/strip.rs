@@ -1,5 +1,3 @@
-pub fn strip(_: &[u8]) -> Option<Vec<u8>> {
-    None
 //! Symbols and debugging information out of ELF files.
 //!
 //! Nothing that is loaded is rewritten: no address, no dynamic table, no
@@ -33,6 +31,7 @@ pub fn strip(bytes: &[u8]) -> Option<Vec<u8>> {
     }
     let dropped = droppable(bytes, &headers)?;
     if dropped.is_empty() || has_payload(bytes, &headers) {
+        return None;
     }
     let islands = islands(bytes, &headers, &dropped)?;
     let stripped = write(bytes, &headers, &dropped, &islands)?;
@@ -61,6 +60,7 @@ fn droppable(bytes: &[u8], headers: &Headers) -> Option<BTreeSet<usize>> {
     }
     // The strings of the symbols go with them, unless somebody else's are
     // among them.
+    for (index, section) in headers.sections.iter().enumerate() {
         let used = |by: &dyn Fn(usize) -> bool| {
             headers
                 .sections
@@ -74,6 +74,7 @@ fn droppable(bytes: &[u8], headers: &Headers) -> Option<BTreeSet<usize>> {
             && used(&|other| dropped.contains(&other))
             && !used(&|other| !dropped.contains(&other))
         {
+            dropped.insert(index);
         }
     }
     Some(dropped)
@@ -115,6 +116,7 @@ fn has_payload(bytes: &[u8], headers: &Headers) -> bool {
             headers.sections_at,
             headers.sections.len() as u64 * Headers::section_size(layout),
         ),
+    ];
     let end = segments
         .chain(sections)
         .chain(tables)
@@ -136,21 +138,27 @@ struct Island {
 /// island. Each goes to the first place behind the one before at which
 /// addresses and offsets still agree modulo the page size of its segment.
 fn islands(bytes: &[u8], headers: &Headers, dropped: &BTreeSet<usize>) -> Option<Vec<Island>> {
+    let layout = headers.layout;
     let table = headers.segments.len() as u64 * Headers::segment_size(layout);
     // (start, end, alignment)
     let mut parts = vec![
         (0, Headers::size(layout), 1),
+        (
             headers.segments_at,
             headers.segments_at.checked_add(table)?,
             8,
+        ),
+    ];
     for segment in &headers.segments {
         let end = segment.offset.checked_add(segment.file_size)?;
         let align = if segment.kind == PT_LOAD {
             segment.align.max(0x1000)
         } else {
             segment.align.max(1)
+        };
         parts.push((segment.offset, end, align));
     }
+    for (index, section) in headers.sections.iter().enumerate() {
         let is_names = index == usize::from(headers.names);
         if !dropped.contains(&index) && !is_names && section.file_size() > 0 {
             let end = section.offset.checked_add(section.size)?;
@@ -162,6 +170,7 @@ fn islands(bytes: &[u8], headers: &Headers, dropped: &BTreeSet<usize>) -> Option
     let mut islands: Vec<(u64, u64, u64)> = Vec::new();
     for (start, end, align) in parts {
         if end > bytes.len() as u64 || !align.is_power_of_two() {
+            return None;
         }
         match islands.last_mut() {
             Some(last) if start <= last.1 => {
@@ -195,6 +204,7 @@ fn write(
     dropped: &BTreeSet<usize>,
     islands: &[Island],
 ) -> Option<Vec<u8>> {
+    let layout = headers.layout;
     // What is nowhere kept has no new place; headers of empty parts may point
     // there.
     let moved = |offset: u64| {
@@ -250,7 +260,9 @@ fn write(
         let offset = if segment.file_size == 0 {
             // Takes nothing from the file, but offset and address must agree.
             moved(segment.offset).unwrap_or(segment.offset & (segment.align.max(1) - 1))
+        } else {
             moved(segment.offset)?
+        };
         layout.put_address(&mut out, at, offset);
     }
     Some(out)
@@ -261,6 +273,7 @@ fn put_half(bytes: &mut [u8], at: usize, layout: Layout, value: u16) {
         value.to_be_bytes()
     } else {
         value.to_le_bytes()
+    };
     if let Some(field) = bytes.get_mut(at..at + 2) {
         field.copy_from_slice(&raw);
     }
@@ -281,14 +294,19 @@ fn trailing(headers: &Headers, dropped: &BTreeSet<usize>) -> usize {
 
 /// A new table of section names, and for each section where its name begins.
 fn names(
+    bytes: &[u8],
+    headers: &Headers,
+    dropped: &BTreeSet<usize>,
 ) -> Option<(Vec<u8>, Vec<u32>)> {
     let old = headers.sections.get(usize::from(headers.names))?;
     let old = bytes.at(old.offset, usize::try_from(old.size).ok()?).ok()?;
     let mut table = vec![0];
     let mut offsets = Vec::new();
+    for (index, section) in headers.sections.iter().enumerate() {
         let name = headers.section_name(section, &old);
         if dropped.contains(&index) || name.is_empty() {
             offsets.push(0);
+            continue;
         }
         offsets.push(u32::try_from(table.len()).ok()?);
         table.extend_from_slice(name);
@@ -302,6 +320,7 @@ fn names(
 fn is_same_program(before: &[u8], old: &Headers, after: &[u8]) -> bool {
     let Ok(new) = Headers::parse(after) else {
         return false;
+    };
     let same_segments = old.segments.len() == new.segments.len()
         && old.segments.iter().zip(&new.segments).all(|(a, b)| {
             let page = a.align.max(1);
@@ -316,6 +335,7 @@ fn is_same_program(before: &[u8], old: &Headers, after: &[u8]) -> bool {
             .filter(|section| section.is_loaded())
             .map(|section| (section.kind, section.flags, section.address, section.size))
             .collect()
+    };
     same_segments && loaded(old) == loaded(&new)
 }
 
@@ -326,11 +346,13 @@ fn same_bytes(before: &[u8], old: &Headers, a: &Segment, after: &[u8], b: &Segme
     let headers = [
         (0, Headers::size(old.layout)),
         (old.segments_at, old.segments_at.saturating_add(table)),
+    ];
     let end = a.offset.saturating_add(a.file_size);
     let mut at = a.offset;
     while at < end {
         if let Some((_, behind)) = headers.iter().find(|(from, to)| (*from..*to).contains(&at)) {
             at = *behind;
+            continue;
         }
         let starts = headers.iter().map(|(from, _)| *from);
         let until = starts.filter(|from| *from > at).fold(end, u64::min);
@@ -383,6 +405,7 @@ mod tests {
 
     /// As `patchelf` leaves files: a loaded part behind the symbols, and the
     /// program headers in it.
+    #[test]
     fn a_loaded_part_behind_the_symbols_moves_by_whole_pages() {
         let mut before = program();
         let headers = Headers::parse(&before[..]).unwrap();
@@ -392,13 +415,16 @@ mod tests {
         // The last segment that is only a hint becomes the new loaded part.
         let hint = headers
             .segments
+            .iter()
             .rposition(|s| s.file_size == 0)
+            .unwrap();
         before.resize(before.len().next_multiple_of(0x1000), 0);
         let at = before.len() as u64;
         let address = headers
             .loads()
             .map(|s| s.address + s.memory_size)
             .max()
+            .unwrap();
         let address = address.next_multiple_of(0x10_0000);
         let raw = &mut moved[hint * 56..][..56];
         headers.layout.put_word(raw, 0, PT_LOAD);
@@ -409,6 +435,7 @@ mod tests {
         before.extend_from_slice(&moved);
         headers.layout.put_address(&mut before, 32, at);
 
+        let after = strip(&before).unwrap();
         let new = Headers::parse(&after[..]).unwrap();
         assert!(new.segments_at < at);
         assert_eq!(new.segments_at % 0x1000, 0);
@@ -416,6 +443,7 @@ mod tests {
         assert_eq!(new.segments[hint].offset, new.segments_at);
     }
 
+    #[test]
     fn what_carries_a_payload_is_left_alone() {
         let mut appended = program();
         appended.extend_from_slice(&[7; 100]);
@@ -427,6 +455,7 @@ mod tests {
         assert_eq!(strip(&program()[..5000]), None);
     }
 
+    #[test]
     fn damaged_headers_never_panic() {
         let whole = program();
         let headers = Headers::parse(&whole[..]).unwrap();
@@ -434,6 +463,7 @@ mod tests {
         for at in (0..400)
             .step_by(3)
             .chain((sections..whole.len()).step_by(41))
+        {
             for value in [0, 0x80, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[at] = value;

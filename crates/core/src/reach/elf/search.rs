@@ -138,7 +138,7 @@ impl<'a> Search<'a> {
                     .get(name.as_bytes())
                     .into_iter()
                     .flatten()
-                    .filter(|path| !known.contains(path))
+                    .filter(|path| !known.contains(*path))
                     .filter_map(|path| self.fitting(path, fits)),
             );
         }

@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub mod build;
+pub mod run;
+pub mod shrink;
+pub mod why;
+mod wish;

@@ -1,0 +1,271 @@
+//! From flags to a wish: what `build` and `shrink` have in common.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use whit_core::emit::Provenance;
+use whit_core::observe::{ExecProbe, Limits, Probe, ProbePlan};
+use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
+use whit_core::plan::Globs;
+use whit_core::report::Report;
+use whit_core::source::FatRoot;
+use whit_oci::Destination;
+
+use super::why::report_path;
+use crate::args::{Content, NetworkChoice, Output, Probes};
+use crate::ui::{self, Failure, Screen};
+
+/// The flags that both commands share.
+pub struct Flags<'a> {
+    pub output: &'a Output,
+    pub probes: &'a Probes,
+    pub content: &'a Content,
+}
+
+impl Flags<'_> {
+    /// A wish for an image called `name`, made from `source`.
+    pub fn wish(&self, source: &str, name: &str, epoch: i64) -> Result<Wish, Failure> {
+        let tag = self
+            .output
+            .tag
+            .clone()
+            .unwrap_or_else(|| format!("{name}:latest"));
+        let destination = destination(self.output.output.as_deref(), name, &tag)?;
+        Ok(Wish {
+            source: source.to_owned(),
+            detected: Vec::new(),
+            policy: self.content.policy,
+            keep: globs(&self.content.keep, "--keep")?,
+            drop: globs(&self.content.drop, "--drop")?,
+            python_code: self.content.python_code,
+            strip: !self.content.no_strip,
+            compression: self.output.compress,
+            run: !self.probes.no_run,
+            probes: self.probe_plan()?,
+            command: None,
+            host_network: self.probes.network == NetworkChoice::Host,
+            accept_differences: self.probes.accept_differences,
+            rescue: self.output.rescue.then(|| rescue(&destination)),
+            destination: Some(destination),
+            dry_run: self.output.dry_run,
+            save_run: self.output.save_run.clone(),
+            provenance: Provenance {
+                title: name.to_owned(),
+                ..Provenance::default()
+            },
+            epoch,
+            mtime: None,
+            max_unpacked: self.max_unpacked()?,
+        })
+    }
+
+    pub fn max_unpacked(&self) -> Result<Option<u64>, Failure> {
+        self.content.max_unpacked.as_deref().map(size).transpose()
+    }
+
+    fn probe_plan(&self) -> Result<ProbePlan, Failure> {
+        let flags = self.probes;
+        let mut given = Vec::new();
+        for text in &flags.probe {
+            let probe = Probe::parse(text)
+                .map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
+            given.push(probe);
+        }
+        for text in &flags.exec {
+            let probe = Probe::exec(text)
+                .map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
+            given.push(probe);
+        }
+        if let Some(stdin) = &flags.stdin {
+            readable(stdin, "--stdin")?;
+            given.push(Probe::Exec(ExecProbe {
+                stdin: Some(stdin.clone()),
+                ..ExecProbe::default()
+            }));
+        }
+        if let Some(script) = &flags.test {
+            readable(script, "--test")?;
+            given.push(Probe::Script(absolute(script)?));
+        }
+        let limit = Duration::from_secs(flags.probe_timeout);
+        Ok(ProbePlan {
+            limits: Limits {
+                start: Duration::from_secs(flags.start_timeout),
+                request: limit,
+                exec: limit,
+                ..Limits::default()
+            },
+            ..ProbePlan::new(given)
+        })
+    }
+}
+
+/// Runs the pipeline and shows what came of it.
+pub fn finish(
+    original: &FatRoot,
+    wish: &Wish,
+    flags: &Flags<'_>,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+    screen: &Screen,
+) -> Result<ExitCode, Failure> {
+    let report = pipeline::run(original, wish, tools, watch).map_err(failure)?;
+    screen.clear();
+    if let Some(place) = report_place(wish, flags.output) {
+        write_report(&report, &place)?;
+    }
+    if flags.output.json {
+        anstream::println!("{}", String::from_utf8_lossy(&report.to_json()));
+    } else {
+        ui::print_report(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An error of the pipeline with its exit code and hint.
+pub fn failure(error: pipeline::Error) -> Failure {
+    let hint = error.hint();
+    match error {
+        pipeline::Error::Refused { .. } => Failure::refused(error).hint(hint),
+        error => Failure::input(error).hint(hint),
+    }
+}
+
+fn destination(text: Option<&str>, name: &str, tag: &str) -> Result<Destination, Failure> {
+    let Some(text) = text else {
+        return Ok(Destination::DockerArchive {
+            file: PathBuf::from(format!("{name}.tar")),
+            reference: Some(tag.to_owned()),
+        });
+    };
+    let parsed: Destination = text.parse().map_err(|error: whit_oci::DestinationError| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    Ok(match parsed {
+        Destination::DockerArchive {
+            file,
+            reference: None,
+        } => Destination::DockerArchive {
+            file,
+            reference: Some(tag.to_owned()),
+        },
+        Destination::OciArchive {
+            file,
+            reference: None,
+        } => Destination::OciArchive {
+            file,
+            reference: Some(tag.to_owned()),
+        },
+        other => other,
+    })
+}
+
+/// `NAME.tar` → `NAME.rescue.tar`; in a layout, a second reference.
+fn rescue(destination: &Destination) -> Destination {
+    let beside = |file: &Path| {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        file.with_file_name(format!("{stem}.rescue.tar"))
+    };
+    let named = |reference: &Option<String>| {
+        reference.as_ref().map(|reference| format!("{reference}-rescue"))
+    };
+    match destination {
+        Destination::OciDir { dir, reference } => Destination::OciDir {
+            dir: dir.clone(),
+            reference: Some(named(reference).unwrap_or_else(|| "rescue".to_owned())),
+        },
+        Destination::OciArchive { file, reference } => Destination::OciArchive {
+            file: beside(file),
+            reference: named(reference),
+        },
+        Destination::DockerArchive { file, reference } => Destination::DockerArchive {
+            file: beside(file),
+            reference: named(reference),
+        },
+    }
+}
+
+fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
+    if let Some(place) = &output.report {
+        return Some(place.clone());
+    }
+    match wish.destination.as_ref().filter(|_| !wish.dry_run)? {
+        Destination::OciDir { dir, .. } => Some(report_path(dir)),
+        Destination::OciArchive { file, .. } | Destination::DockerArchive { file, .. } => {
+            Some(report_path(file))
+        }
+    }
+}
+
+fn write_report(report: &Report, place: &Path) -> Result<(), Failure> {
+    std::fs::write(place, report.to_json()).map_err(|error| {
+        Failure::input(anyhow::anyhow!(
+            "cannot write the report {}: {error}",
+            place.display()
+        ))
+        .hint("name another place with --report FILE".to_owned())
+    })
+}
+
+fn globs(texts: &[String], flag: &str) -> Result<Globs, Failure> {
+    Globs::new(texts).map_err(|error| Failure::input(anyhow::anyhow!("{flag}: {error}")))
+}
+
+fn readable(path: &Path, flag: &str) -> Result<(), Failure> {
+    std::fs::File::open(path).map(drop).map_err(|error| {
+        Failure::input(anyhow::anyhow!("{flag} {}: {error}", path.display()))
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(Failure::input)
+}
+
+/// `20G`, `500MB`, `1000000`: decimal, as engines print sizes.
+fn size(text: &str) -> Result<u64, Failure> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" => Some(1_000),
+        "m" | "mb" => Some(1_000_000),
+        "g" | "gb" => Some(1_000_000_000),
+        "t" | "tb" => Some(1_000_000_000_000),
+        _ => None,
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor))
+        .ok_or_else(|| {
+            Failure::input(anyhow::anyhow!("{text:?} is no size"))
+                .hint("write it like 20G or 500MB".to_owned())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("20G").ok(), Some(20_000_000_000));
+        assert_eq!(size("500 MB").ok(), Some(500_000_000));
+        assert_eq!(size("12").ok(), Some(12));
+        assert!(size("many").is_err());
+        assert!(size("99999999999T").is_err());
+    }
+
+    #[test]
+    fn the_archive_is_named_after_the_project() {
+        let Destination::DockerArchive { file, reference } =
+            destination(None, "app", "app:latest").ok().unwrap()
+        else {
+            panic!("not a docker archive");
+        };
+        assert_eq!(file, Path::new("app.tar"));
+        assert_eq!(reference.as_deref(), Some("app:latest"));
+    }
+}
