@@ -27,6 +27,7 @@ pub use door::files;
 pub use error::Error;
 pub use limits::Limits;
 pub use probe::{Body, ExecProbe, HttpProbe, Probe, ProbeError, ProbeTable};
+pub(crate) use run::ended;
 pub use run::{
     Answer, Kind, Observation, Outcome, Output, ProbePlan, Stop, observe, observe_twice,
 };

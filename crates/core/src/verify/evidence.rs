@@ -1,0 +1,120 @@
+//! A difference, told so that a person sees it at once.
+
+use std::fmt;
+
+use super::align::pairs;
+
+/// Most lines of a rendered difference.
+const MAX_LINES: usize = 20;
+/// Most characters of one of its lines.
+const MAX_WIDTH: usize = 160;
+/// Unchanged lines before the first difference.
+const CONTEXT: usize = 2;
+
+/// One thing that the small image does differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The probe as the user would write it, or `start` or `stop`.
+    pub probe: String,
+    /// What about it: `status`, `body`, `header x`, `exit`, `output` ...
+    pub what: String,
+    pub expected: String,
+    pub got: String,
+    /// The first lines that differ, `-` from the original and `+` from the
+    /// small image; empty where `expected` and `got` tell everything.
+    pub diff: String,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}: expected {}, got {}",
+            self.probe, self.what, self.expected, self.got
+        )?;
+        for line in self.diff.lines() {
+            write!(f, "\n  {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The first differing lines of two texts with a little before them. Texts
+/// come from an image: what a terminal would obey is escaped.
+pub(super) fn diff(original: &str, small: &str) -> String {
+    let old: Vec<&str> = original.lines().take(20_000).collect();
+    let new: Vec<&str> = small.lines().take(20_000).collect();
+    let partners = pairs(&old, &new, |a, b| a == b);
+    let mut rows: Vec<(char, &str)> = Vec::new();
+    let mut at = 0;
+    for (line, partner) in old.iter().zip(&partners) {
+        match partner {
+            Some(partner) => {
+                rows.extend(new[at..*partner].iter().map(|line| ('+', *line)));
+                rows.push((' ', line));
+                at = partner + 1;
+            }
+            None => rows.push(('-', line)),
+        }
+    }
+    rows.extend(new[at..].iter().map(|line| ('+', *line)));
+    let Some(first) = rows.iter().position(|(mark, _)| *mark != ' ') else {
+        return String::new();
+    };
+    let from = first.saturating_sub(CONTEXT);
+    let shown = &rows[from..rows.len().min(from + MAX_LINES - 1)];
+    let mut text: Vec<String> = shown
+        .iter()
+        .map(|(mark, line)| format!("{mark} {}", printable(line, MAX_WIDTH)))
+        .collect();
+    let left = rows.len() - from - shown.len();
+    if left > 0 {
+        text.push(format!("... {left} more lines"));
+    }
+    text.join("\n")
+}
+
+/// At most `max` characters of a text, with control characters escaped.
+pub(crate) fn printable(text: &str, max: usize) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == max {
+            shown.push_str("...");
+            break;
+        }
+        if c.is_control() && c != '\t' {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_shown_with_its_surroundings() {
+        let original = "a\nb\nc\nd\ne\n";
+        let small = "a\nb\nc\nD\ne\nf\n";
+        assert_eq!(diff(original, small), "  b\n  c\n- d\n+ D\n  e\n+ f");
+        assert_eq!(diff(original, original), "");
+    }
+
+    #[test]
+    fn long_differences_are_cut() {
+        let many: String = (0..100).map(|i| format!("{i}\n")).collect();
+        let shown = diff("", &many);
+        assert_eq!(shown.lines().count(), MAX_LINES);
+        assert!(shown.ends_with("... 81 more lines"), "{shown}");
+        let wide = diff("", &"x".repeat(1000));
+        assert_eq!(wide.chars().count(), 2 + MAX_WIDTH + 3);
+    }
+
+    #[test]
+    fn terminals_are_not_driven() {
+        assert_eq!(printable("\u{1b}[31mred\r", 99), "\\u{1b}[31mred\\r");
+    }
+}
