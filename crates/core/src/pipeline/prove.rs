@@ -12,7 +12,7 @@ use super::{Error, Tools, Wish};
 use crate::observe::{self, Answer, Observation, ProbePlan, Stage};
 use crate::report::{ProbeLine, Proof};
 use crate::source::{self, FatRoot};
-use crate::verify::{self, Verdict};
+use crate::verify;
 
 /// What the original did, twice.
 pub(super) struct Witness {
@@ -36,6 +36,10 @@ pub(super) struct Judgement {
     pub missing: BTreeSet<ImagePath>,
     /// What it answered otherwise, in words.
     pub differences: Vec<String>,
+    /// Probes with the same answers.
+    proven: Vec<String>,
+    /// Probes that fail on the original, and why.
+    disqualified: Vec<(String, String)>,
     run: Option<Observation>,
 }
 
@@ -68,20 +72,18 @@ pub(super) fn judge(
         let path = ImagePath::clamped(path.as_os_str().as_bytes());
         original.tree.lookup(&path).is_some() && small.tree.lookup(&path).is_none()
     };
-    let mut judgement = Judgement::default();
-    match verify::compare(&witness.runs, &run, &known) {
-        Verdict::Same => {}
-        Verdict::Missing(paths) => {
-            judgement.missing = paths
-                .iter()
-                .map(|path| ImagePath::clamped(path.as_os_str().as_bytes()))
-                .collect();
-        }
-        Verdict::Different(evidence) => {
-            judgement.differences = evidence.iter().map(ToString::to_string).collect();
-        }
-    }
-    judgement.run = Some(run);
+    let found = verify::compare(&witness.runs, &run, &known);
+    let judgement = Judgement {
+        missing: found
+            .missing
+            .iter()
+            .map(|path| ImagePath::clamped(path.as_os_str().as_bytes()))
+            .collect(),
+        differences: found.differences.iter().map(ToString::to_string).collect(),
+        proven: found.proven,
+        disqualified: found.disqualified,
+        run: Some(run),
+    };
     crate::workspace::remove_tree(&folder)?;
     Ok(judgement)
 }
@@ -134,21 +136,31 @@ pub(super) fn proof(
     };
     let original = &witness.runs[0];
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
-    let lines = |failed: bool| {
+    let answers = |probe: &str| {
         original
             .outcomes
             .iter()
-            .filter(|outcome| matches!(outcome.answer, Answer::Failed(_)) == failed)
-            .map(|outcome| ProbeLine {
-                probe: outcome.probe.to_string(),
-                result: summary(&outcome.answer),
-            })
-            .collect()
+            .find(|outcome| outcome.probe.to_string() == probe)
+            .map_or_else(String::new, |outcome| summary(&outcome.answer))
     };
     Proof {
         proven: judgement.differences.is_empty(),
-        probes: lines(false),
-        disqualified: lines(true),
+        probes: judgement
+            .proven
+            .iter()
+            .map(|probe| ProbeLine {
+                probe: probe.clone(),
+                result: answers(probe),
+            })
+            .collect(),
+        disqualified: judgement
+            .disqualified
+            .iter()
+            .map(|(probe, why)| ProbeLine {
+                probe: probe.clone(),
+                result: why.clone(),
+            })
+            .collect(),
         rounds,
         repaired: repaired.iter().map(ToString::to_string).collect(),
         startup_before: milliseconds(original.startup),

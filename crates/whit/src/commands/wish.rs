@@ -68,7 +68,7 @@ impl Flags<'_> {
         let flags = self.probes;
         let mut given = Vec::new();
         for text in &flags.probe {
-            let probe = Probe::parse(text)
+            let probe = Probe::http(text)
                 .map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
             given.push(probe);
         }

@@ -6,4 +6,4 @@ mod report;
 
 pub use error::{Failure, exit_code, print_error};
 pub use progress::Screen;
-pub use report::{bytes, print_report, print_why};
+pub use report::{print_report, print_why};
