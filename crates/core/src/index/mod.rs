@@ -9,4 +9,5 @@ mod tree;
 pub use builder::{Builder, Change, IndexError, Placed, Removed};
 pub use contents::contents;
 pub use package::{Package, PackageId, PackageKind};
+pub use provenance::Distribution;
 pub use tree::{FileId, Node, NodeKind, Resolution, Tree};

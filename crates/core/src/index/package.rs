@@ -23,6 +23,6 @@ pub struct Package {
     /// Names of the packages that this one says it needs (no versions, no
     /// alternatives beyond the installed one).
     pub depends: Vec<String>,
-    /// For dpkg: the paragraph of the status database as written. Empty else.
+    /// For dpkg and apk: the paragraph of the database as written. Empty else.
     pub record: String,
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use whit_oci::{ImagePath, Meta};
 
+use super::provenance::Distribution;
 use super::{Package, PackageId};
 
 /// Index of a file in its [`Tree`].
@@ -78,6 +79,9 @@ pub struct Tree {
     /// Content that has more than one name.
     shared: BTreeMap<ImagePath, Vec<FileId>>,
     packages: Vec<Package>,
+    distributions: Vec<Distribution>,
+    /// Files of distributions, and the index of theirs.
+    distribution_of: HashMap<FileId, usize>,
 }
 
 /// Where a path leads inside the image.
@@ -146,7 +150,29 @@ impl Tree {
             children,
             shared,
             packages,
+            distributions: Vec::new(),
+            distribution_of: HashMap::new(),
         }
+    }
+
+    /// The same tree with its files assigned to packages, by id.
+    pub(super) fn with_provenance(
+        mut self,
+        packages: Vec<Package>,
+        owners: Vec<Option<PackageId>>,
+        distributions: Vec<Distribution>,
+    ) -> Self {
+        for (node, owner) in self.nodes.iter_mut().zip(owners) {
+            node.package = owner;
+        }
+        self.packages = packages;
+        for (i, distribution) in distributions.iter().enumerate() {
+            for file in &distribution.files {
+                self.distribution_of.entry(*file).or_insert(i);
+            }
+        }
+        self.distributions = distributions;
+        self
     }
 
     pub fn len(&self) -> usize {
@@ -275,6 +301,29 @@ impl Tree {
 
     pub fn package(&self, id: PackageId) -> &Package {
         &self.packages[id.0 as usize]
+    }
+
+    /// The Python distributions, in the order of their metadata's paths;
+    /// those that dpkg or apk installed too.
+    pub fn python_distributions(&self) -> &[Distribution] {
+        &self.distributions
+    }
+
+    /// The Python distribution that a file is part of.
+    pub fn distribution_of(&self, file: FileId) -> Option<&Distribution> {
+        self.distributions.get(*self.distribution_of.get(&file)?)
+    }
+
+    /// The distributions that have the top-level module `name`: several for a
+    /// namespace package.
+    pub fn distributions_importing<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a Distribution> {
+        let top = name.split('.').next().unwrap_or(name);
+        self.distributions
+            .iter()
+            .filter(move |distribution| distribution.modules.contains(top))
     }
 
     /// The files that a package owns, in path order.
