@@ -4,7 +4,9 @@
 //! `InRelease` (signature) → `Packages.xz` (hash) → `.deb` (hash) → a folder.
 //! No maintainer script runs; what the few that matter would do is done here.
 
+mod ahead;
 mod archive;
+mod deb;
 mod decompress;
 mod error;
 mod index;
@@ -14,8 +16,10 @@ mod paragraph;
 mod relation;
 mod release;
 mod resolve;
+mod root;
 mod sources;
 mod suite;
+mod unpack;
 mod version;
 
 pub use archive::{Desk, load_indexes};
