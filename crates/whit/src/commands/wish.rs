@@ -89,15 +89,14 @@ impl Flags<'_> {
             given.push(Probe::Script(absolute(script)?));
         }
         let limit = Duration::from_secs(flags.probe_timeout);
-        Ok(ProbePlan {
-            limits: Limits {
-                start: Duration::from_secs(flags.start_timeout),
-                request: limit,
-                exec: limit,
-                ..Limits::default()
-            },
-            ..ProbePlan::new(given)
-        })
+        let mut plan = ProbePlan::new(given);
+        plan.limits = Limits {
+            start: Duration::from_secs(flags.start_timeout),
+            request: limit,
+            exec: limit,
+            ..Limits::default()
+        };
+        Ok(plan)
     }
 }
 

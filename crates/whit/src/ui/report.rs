@@ -47,7 +47,7 @@ pub fn print_report(report: &Report) {
 
 fn table() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table
 }
 
