@@ -4,6 +4,7 @@ mod cause;
 pub mod elf;
 mod graph;
 pub mod links;
+pub mod shell;
 pub mod surroundings;
 
 pub use cause::{Cause, How};
