@@ -1,6 +1,7 @@
 //! What the code can touch, computed without running it.
 
 mod cause;
+pub mod config;
 pub mod elf;
 mod graph;
 pub mod links;
