@@ -1,9 +1,11 @@
 //! What the code can touch, computed without running it.
 
 mod cause;
+pub mod config;
 pub mod elf;
 mod graph;
 pub mod links;
+pub mod shell;
 pub mod surroundings;
 
 pub use cause::{Cause, How};
