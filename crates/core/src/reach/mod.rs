@@ -2,6 +2,7 @@
 
 mod cause;
 mod graph;
+pub mod python;
 
 pub use cause::{Cause, How};
 pub use graph::{Analyzer, Found, Graph};
