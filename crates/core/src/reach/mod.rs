@@ -7,6 +7,7 @@ mod graph;
 pub mod links;
 pub mod shell;
 pub mod surroundings;
+pub mod python;
 
 pub use cause::{Cause, How};
 pub use graph::{Analyzer, Found, Graph, reach_path};

@@ -1,0 +1,767 @@
+//! From files to everything that they can import, with the memory that this
+//! takes: functions wait for their names.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+use whit_oci::ImagePath;
+
+use super::binary;
+use super::data;
+use super::distributions::{DistributionId, Distributions, Read};
+use super::facts::Facts;
+use super::imports::{Gate, Imports, Reference, Target};
+use super::modules::{Module, Modules};
+use super::names::{Names, Sleeper};
+use super::resolve::Resolver;
+use super::rules::{self, HIDDEN};
+use super::startup;
+use crate::index::{FileId, Tree};
+use crate::reach::{Analyzer, Found, How};
+
+/// What the app's surroundings are, as far as Python's code leans on them.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// The interpreter's file, all links followed.
+    pub interpreter: Option<FileId>,
+    /// The script's folder, or the working directory: the first entry of
+    /// `sys.path`; several where several programs are started.
+    pub first: Vec<ImagePath>,
+    /// Folders of `PATH`.
+    pub search: Vec<ImagePath>,
+    /// Folders of shared libraries.
+    pub libraries: Vec<ImagePath>,
+    /// Files that are run as programs (`python FILE`, `python -m` their
+    /// module, console scripts).
+    pub mains: Vec<FileId>,
+}
+
+/// Whose code a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Standard,
+    Library(DistributionId),
+    /// In a site folder, but of no known distribution.
+    Stray,
+    User,
+}
+
+/// Follows Python's imports. See [`Analyzer`]; the closure inside is computed
+/// once for all files and shared by all calls.
+pub struct Python<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) read: &'a Read<'a>,
+    pub(super) facts: &'a Facts,
+    pub(super) setting: Setting,
+    pub(super) distributions: Distributions,
+    pub(super) modules: Modules<'a>,
+    stdlib: ImagePath,
+    sites: Vec<ImagePath>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    units: HashMap<FileId, Unit>,
+    names: Names,
+    edges: BTreeMap<FileId, Vec<(FileId, How)>>,
+    known: HashSet<(FileId, FileId)>,
+    warnings: BTreeMap<FileId, Vec<String>>,
+    queue: Vec<FileId>,
+    queued: HashSet<FileId>,
+    /// Files that were handed out by `follow`, and edges found for them later.
+    asked: HashSet<FileId>,
+    late: Vec<(FileId, How)>,
+    builtins: HashSet<String>,
+    distributions: HashSet<DistributionId>,
+    tops: HashSet<(DistributionId, String)>,
+    mains: HashSet<FileId>,
+    stars: HashMap<FileId, Vec<FileId>>,
+    reads_source: BTreeSet<FileId>,
+}
+
+/// A file that was read.
+struct Unit {
+    imports: Imports,
+    name: Option<(String, bool)>,
+    origin: Origin,
+    live: Vec<bool>,
+    references: Vec<Vec<usize>>,
+    children: Vec<Vec<u32>>,
+}
+
+/// What reading one file gives, before it is put into the state.
+enum Read1 {
+    Source(Box<Imports>),
+    Extension { bytes: Vec<u8> },
+    Interpreter,
+    Other,
+}
+
+impl<'a> Python<'a> {
+    pub fn new(
+        tree: &'a Tree,
+        read: &'a Read<'a>,
+        facts: &'a Facts,
+        setting: Setting,
+        distributions: Distributions,
+    ) -> Self {
+        let modules = Modules::new(tree, facts, &setting.first);
+        let real = |path: &String| tree.resolve(&ImagePath::clamped(path)).path;
+        let stdlib = real(&facts.stdlib);
+        let mut sites: Vec<ImagePath> = facts.sites.iter().map(real).collect();
+        sites.extend(distributions.iter().map(|(_, d)| d.site.clone()));
+        sites.sort();
+        sites.dedup();
+        let mut state = State::default();
+        state.mains.extend(setting.mains.iter().copied());
+        for name in rules::CALLED_BY_C {
+            state.names.mention(name, FileId(u32::MAX));
+        }
+        Self {
+            tree,
+            read,
+            facts,
+            setting,
+            distributions,
+            modules,
+            stdlib,
+            sites,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Computes what these files reach, before anyone asks. Optional; but with
+    /// all roots given here first, the causes in the graph do not depend on
+    /// the order of calls to `follow`.
+    pub fn close(&self, roots: &[FileId]) {
+        let mut state = self.state();
+        for root in roots {
+            state.enqueue(*root);
+        }
+        self.run(&mut state);
+    }
+
+    /// Files of packages that read their own source while running: their
+    /// `.py` must stay.
+    pub fn needs_source(&self) -> BTreeSet<FileId> {
+        let state = self.state();
+        let mut whole: BTreeSet<DistributionId> = BTreeSet::new();
+        let mut files = BTreeSet::new();
+        for file in &state.reads_source {
+            match state.units.get(file).map(|unit| unit.origin) {
+                Some(Origin::Library(id)) => {
+                    whole.insert(id);
+                }
+                Some(Origin::Stray | Origin::User) => {
+                    files.insert(*file);
+                }
+                _ => {}
+            }
+        }
+        for file in state.units.keys() {
+            if let Some(owner) = self.distributions.owner(*file)
+                && whole.contains(&owner)
+            {
+                files.insert(*file);
+            }
+        }
+        files
+    }
+
+    /// The module name of every Python file reached so far.
+    pub fn reached(&self) -> BTreeMap<FileId, Option<String>> {
+        self.state()
+            .units
+            .iter()
+            .map(|(id, unit)| (*id, unit.name.as_ref().map(|(name, _)| name.clone())))
+            .collect()
+    }
+
+    /// Whose code a file is.
+    pub fn origin(&self, file: FileId) -> Origin {
+        if let Some(id) = self.distributions.owner(file) {
+            return Origin::Library(id);
+        }
+        let path = self.tree.path(file);
+        if self.sites.iter().any(|site| path.starts_with(site)) {
+            Origin::Stray
+        } else if path.starts_with(&self.stdlib) {
+            Origin::Standard
+        } else {
+            Origin::User
+        }
+    }
+
+    pub fn distributions(&self) -> &Distributions {
+        &self.distributions
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        match self.state.lock() {
+            Ok(state) => state,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+
+    /// Works until nothing is left to read. Reading is parallel, what is read
+    /// is taken in in the order of the queue.
+    fn run(&self, state: &mut State) {
+        while !state.queue.is_empty() {
+            let batch = std::mem::take(&mut state.queue);
+            let read: Vec<Read1> = batch.par_iter().map(|file| self.read_one(*file)).collect();
+            for (file, read) in batch.into_iter().zip(read) {
+                self.take_in(state, file, read);
+            }
+        }
+    }
+
+    fn read_one(&self, file: FileId) -> Read1 {
+        if self.setting.interpreter == Some(file) {
+            return Read1::Interpreter;
+        }
+        let node = self.tree.node(file);
+        if !node.is_file() {
+            return Read1::Other;
+        }
+        match node.path.extension() {
+            Some(b"py" | b"pyw") => {}
+            Some(b"so") => {
+                return match (self.read)(file) {
+                    Some(bytes) => Read1::Extension { bytes },
+                    None => Read1::Other,
+                };
+            }
+            Some(b"pth") => {
+                return match (self.read)(file) {
+                    Some(bytes) => Read1::Source(Box::new(startup::pth(&bytes, self.facts))),
+                    None => Read1::Other,
+                };
+            }
+            _ if self.setting.mains.contains(&file) => {}
+            _ if node.meta.mode & 0o111 != 0 && node.size() < 1 << 20 => {}
+            _ => return Read1::Other,
+        }
+        let Some(bytes) = (self.read)(file) else {
+            return Read1::Other;
+        };
+        let is_script = |bytes: &[u8]| {
+            let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+            line.starts_with(b"#!") && memchr::memmem::find(line, b"python").is_some()
+        };
+        if node.path.extension() == Some(b"py")
+            || node.path.extension() == Some(b"pyw")
+            || self.setting.mains.contains(&file)
+            || is_script(&bytes)
+        {
+            Read1::Source(Box::new(Imports::of(&bytes, self.facts.platform())))
+        } else {
+            Read1::Other
+        }
+    }
+
+    fn take_in(&self, state: &mut State, file: FileId, read: Read1) {
+        let origin = self.origin(file);
+        let name = self.modules.name_of(self.tree.path(file));
+        let mut woken = Vec::new();
+        let imports = match read {
+            Read1::Other => return,
+            Read1::Interpreter => {
+                for (to, how) in startup::edges(self) {
+                    state.edge(file, to, how);
+                }
+                woken.extend(self.hidden(state, file, ""));
+                Imports::default()
+            }
+            Read1::Source(imports) => *imports,
+            Read1::Extension { bytes } => {
+                if origin == Origin::Standard {
+                    Imports::default()
+                } else {
+                    self.extension(&bytes, &name, origin)
+                }
+            }
+        };
+        if imports.broken && origin == Origin::User {
+            state.warnings.entry(file).or_default().push(format!(
+                "{} has syntax errors; imports in it may be unseen",
+                self.tree.path(file)
+            ));
+        }
+        if imports.reads_source {
+            state.reads_source.insert(file);
+        }
+        if let Some((name, _)) = &name {
+            woken.extend(self.hidden(state, file, name));
+        }
+        if let Origin::Library(id) = origin {
+            woken.extend(self.distribution(state, file, id));
+        }
+        let scopes = imports.scopes.len();
+        let mut references = vec![Vec::new(); scopes];
+        for (i, reference) in imports.references.iter().enumerate() {
+            if let Some(list) = references.get_mut(reference.scope as usize) {
+                list.push(i);
+            }
+        }
+        let mut children = vec![Vec::new(); scopes];
+        for (i, scope) in imports.scopes.iter().enumerate() {
+            if let Some(list) = scope.parent.and_then(|p| children.get_mut(p as usize)) {
+                list.push(i as u32);
+            }
+        }
+        if imports.scans_siblings
+            && origin != Origin::Standard
+            && let Some((name, is_package)) = &name
+        {
+            let package = own_package(name, *is_package);
+            for module in self.modules.submodules(package) {
+                woken.extend(self.link(state, file, &module, &How::Import(module.clone())));
+            }
+        }
+        let exports: Vec<Box<str>> = imports.exports.iter().cloned().collect();
+        state.units.insert(
+            file,
+            Unit {
+                live: vec![false; scopes],
+                imports,
+                name,
+                origin,
+                references,
+                children,
+            },
+        );
+        for by in state.stars.remove(&file).unwrap_or_default() {
+            for name in &exports {
+                woken.extend(state.names.star(name, by));
+            }
+        }
+        if scopes > 0 {
+            woken.push(Sleeper::Scope { file, scope: 0 });
+        }
+        self.wake(state, woken);
+    }
+
+    fn wake(&self, state: &mut State, mut woken: Vec<Sleeper>) {
+        while let Some(sleeper) = woken.pop() {
+            match sleeper {
+                Sleeper::Scope { file, scope } => woken.extend(self.open(state, file, scope)),
+                Sleeper::Hidden { file, row } => {
+                    let module = HIDDEN[row].imports;
+                    woken.extend(self.link(state, file, module, &How::Import(module.to_owned())));
+                }
+                Sleeper::Cut { file, reference } => {
+                    woken.extend(self.load(state, file, reference));
+                }
+            }
+        }
+    }
+
+    /// Code that can run now: what it loads, names and contains.
+    fn open(&self, state: &mut State, file: FileId, scope: u32) -> Vec<Sleeper> {
+        let Some(unit) = state.units.get_mut(&file) else {
+            return Vec::new();
+        };
+        let at = scope as usize;
+        if std::mem::replace(&mut unit.live[at], true) {
+            return Vec::new();
+        }
+        let code = std::mem::take(&mut unit.imports.scopes[at]);
+        let references = std::mem::take(&mut unit.references[at]);
+        let children = std::mem::take(&mut unit.children[at]);
+        let origin = unit.origin;
+        let gated = origin == Origin::Standard
+            && !unit
+                .name
+                .as_ref()
+                .is_some_and(|(name, _)| rules::ALL_LIVE.contains(&name.as_str()));
+        let gates: Vec<Gate> = children
+            .iter()
+            .map(|child| unit.imports.scopes[*child as usize].gate.clone())
+            .collect();
+
+        let mut woken = Vec::new();
+        for name in &code.mentions {
+            woken.extend(state.names.mention(name, file));
+        }
+        for prefix in &code.prefixes {
+            woken.extend(state.names.prefix(prefix));
+        }
+        for suffix in &code.suffixes {
+            woken.extend(state.names.suffix(suffix));
+        }
+        for reference in references {
+            woken.extend(self.load(state, file, reference));
+        }
+        for (child, gate) in children.into_iter().zip(gates) {
+            let sleeper = Sleeper::Scope { file, scope: child };
+            let open = match gate {
+                Gate::Open => true,
+                Gate::Named(name) => !gated || state.names.wait(&name, sleeper),
+                Gate::NamedElsewhere(names) => names
+                    .iter()
+                    .any(|name| state.names.wait_elsewhere(name, file, sleeper)),
+                Gate::Main => origin == Origin::User || state.mains.contains(&file),
+            };
+            if open {
+                woken.push(sleeper);
+            }
+        }
+        woken
+    }
+
+    /// Follows one reference.
+    fn load(&self, state: &mut State, file: FileId, index: usize) -> Vec<Sleeper> {
+        let Some(unit) = state.units.get(&file) else {
+            return Vec::new();
+        };
+        let reference: Reference = unit.imports.references[index].clone();
+        let origin = unit.origin;
+        let (home, is_package) = unit.name.clone().unwrap_or_default();
+        let resolver = Resolver {
+            python: self,
+            home: &home,
+            is_package,
+        };
+        if origin == Origin::Standard {
+            // Only imports count in the standard library: its strings name
+            // the whole of it (`_compat_pickle`), its commands are fallbacks.
+            if !matches!(
+                reference.target,
+                Target::Import { .. } | Target::Dynamic(_) | Target::Below(_)
+            ) {
+                return Vec::new();
+            }
+            // `try: import _x` of something that is there never fails.
+            if let Some(attempt) = reference.fallback_of
+                && unit.imports.attempts[attempt as usize]
+                    .iter()
+                    .all(|tried| resolver.resolves(&unit.imports.references[*tried].target))
+            {
+                return Vec::new();
+            }
+        }
+        let mut woken = Vec::new();
+        for wish in resolver.wishes(&reference.target) {
+            match wish {
+                super::resolve::Wish::Module(module, how) => {
+                    if reference.sheltered
+                        && origin != Origin::User
+                        && self.is_installer(&module)
+                        && !self.is_installer(&home)
+                    {
+                        continue;
+                    }
+                    if origin == Origin::Standard
+                        && let Some(cut) = rules::CUTS
+                            .iter()
+                            .find(|cut| cut.from == home && cut.to == module)
+                        && (cut.unless.is_empty()
+                            || !state.names.wait(
+                                cut.unless,
+                                Sleeper::Cut {
+                                    file,
+                                    reference: index,
+                                },
+                            ))
+                    {
+                        continue;
+                    }
+                    woken.extend(self.link(state, file, &module, &how));
+                }
+                super::resolve::Wish::Main(module, how) => {
+                    woken.extend(self.link(state, file, &module, &how));
+                    if let Some(Module::File(id) | Module::Package { init: id, .. }) =
+                        self.modules.find(&module)
+                    {
+                        state.mains.insert(id);
+                        woken.extend(state.main_scopes(id));
+                    }
+                }
+                super::resolve::Wish::File(to, how) => state.edge(file, to, how),
+                super::resolve::Wish::Star(module) => {
+                    if let Some(Module::File(id) | Module::Package { init: id, .. }) =
+                        self.modules.find(&module)
+                    {
+                        match state.units.get(&id) {
+                            Some(unit) => {
+                                let exports: Vec<_> =
+                                    unit.imports.exports.iter().cloned().collect();
+                                for name in exports {
+                                    woken.extend(state.names.star(&name, file));
+                                }
+                            }
+                            None => state.stars.entry(id).or_default().push(file),
+                        }
+                    }
+                }
+            }
+        }
+        woken
+    }
+
+    /// Edges to a module and the packages around it.
+    fn link(&self, state: &mut State, from: FileId, module: &str, how: &How) -> Vec<Sleeper> {
+        let mut woken = Vec::new();
+        let ends = module
+            .match_indices('.')
+            .map(|(at, _)| at)
+            .chain([module.len()]);
+        for end in ends {
+            let name = &module[..end];
+            let how = if end == module.len() {
+                how.clone()
+            } else {
+                How::Import(name.to_owned())
+            };
+            match self.modules.find(name) {
+                Some(Module::Builtin) => {
+                    if state.builtins.insert(name.to_owned()) {
+                        woken.extend(self.hidden(state, from, name));
+                    }
+                }
+                Some(Module::File(id) | Module::Package { init: id, .. }) => {
+                    state.edge(from, id, how);
+                }
+                Some(Module::Namespace(dirs)) => {
+                    for dir in dirs {
+                        if let Some(id) = self.tree.get(&dir) {
+                            state.edge(from, id, how.clone());
+                        }
+                    }
+                }
+                None => break,
+            }
+        }
+        woken
+    }
+
+    /// Imports that a table knows for a module.
+    fn hidden(&self, state: &mut State, from: FileId, module: &str) -> Vec<Sleeper> {
+        let mut woken = Vec::new();
+        for (row, hidden) in HIDDEN.iter().enumerate() {
+            if hidden.module != module {
+                continue;
+            }
+            let sleeper = Sleeper::Hidden { file: from, row };
+            if hidden.named.is_empty() || state.names.wait(hidden.named, sleeper) {
+                woken.extend(self.link(
+                    state,
+                    from,
+                    hidden.imports,
+                    &How::Import(hidden.imports.to_owned()),
+                ));
+            }
+        }
+        // The build's configuration has a name of its own on each platform.
+        if module == "sysconfig"
+            && let Some(name) = &self.facts.sysconfig
+        {
+            woken.extend(self.link(state, from, name, &How::Import(name.clone())));
+        }
+        woken
+    }
+
+    /// A distribution of which `file` is used: its metadata, the data beside
+    /// the file, and what it declares to need where imports don't show it.
+    fn distribution(&self, state: &mut State, file: FileId, id: DistributionId) -> Vec<Sleeper> {
+        let mut woken = Vec::new();
+        let distribution = self.distributions.get(id);
+        let name = &distribution.name;
+        let top = self
+            .tree
+            .path(file)
+            .strip_prefix(&distribution.site)
+            .and_then(|rest| rest.split(|b| *b == b'/').next())
+            .map(|top| String::from_utf8_lossy(top).into_owned())
+            .unwrap_or_default();
+        let first = state.distributions.insert(id);
+        if first {
+            for metadata in [distribution.metadata, distribution.entry_points_file]
+                .into_iter()
+                .flatten()
+            {
+                state.edge(file, metadata, How::PackageMetadata(name.clone()));
+            }
+        }
+        let fresh: Vec<String> = [top, String::new()]
+            .into_iter()
+            .filter(|top| state.tops.insert((id, top.clone())))
+            .collect();
+        if !fresh.is_empty() {
+            let data = data::data(self.tree, distribution);
+            for top in fresh {
+                for data in data.get(&top).into_iter().flatten() {
+                    state.edge(file, *data, How::PackageData(name.clone()));
+                }
+            }
+        }
+        if first {
+            let native = distribution
+                .files
+                .iter()
+                .any(|file| self.tree.path(*file).extension() == Some(b"so"));
+            for required in &distribution.requires {
+                let Some(other) = self.distributions.named(required, &distribution.site) else {
+                    continue;
+                };
+                // Compiled code imports unseen; data is not imported at all.
+                if native || self.is_mostly_data(other) {
+                    for module in self.top_modules(other) {
+                        woken.extend(self.link(state, file, &module, &How::Depends(name.clone())));
+                    }
+                }
+            }
+        }
+        woken
+    }
+
+    /// True for modules of pip, setuptools and the like.
+    fn is_installer(&self, module: &str) -> bool {
+        let Some(Module::File(id) | Module::Package { init: id, .. }) = self.modules.find(module)
+        else {
+            return false;
+        };
+        self.distributions.owner(id).is_some_and(|owner| {
+            rules::INSTALLERS.contains(&self.distributions.get(owner).name.as_str())
+        })
+    }
+
+    /// True for distributions that exist for their data: zones, certificates.
+    fn is_mostly_data(&self, id: DistributionId) -> bool {
+        let distribution = self.distributions.get(id);
+        let size = |files: &mut dyn Iterator<Item = FileId>| -> u64 {
+            files.map(|file| self.tree.node(file).size()).sum()
+        };
+        let data = size(&mut data::data(self.tree, distribution).into_values().flatten());
+        let code =
+            size(
+                &mut distribution.files.iter().copied().filter(|file| {
+                    matches!(self.tree.path(*file).extension(), Some(b"py" | b"so"))
+                }),
+            );
+        data > code
+    }
+
+    /// The importable names at the top of a distribution.
+    fn top_modules(&self, id: DistributionId) -> BTreeSet<String> {
+        let distribution = self.distributions.get(id);
+        distribution
+            .files
+            .iter()
+            .filter_map(|file| self.modules.name_of(self.tree.path(*file)))
+            .filter_map(|(name, is_package)| {
+                (is_package || !name.contains('.'))
+                    .then(|| name.split('.').next().unwrap_or_default().to_owned())
+            })
+            .collect()
+    }
+
+    /// What an extension module's strings tell.
+    fn extension(&self, bytes: &[u8], name: &Option<(String, bool)>, origin: Origin) -> Imports {
+        let words = binary::words(bytes);
+        let mut found: BTreeSet<String> = words.dotted.iter().cloned().collect();
+        let mut partners: BTreeSet<String> = BTreeSet::new();
+        if let Origin::Library(id) = origin {
+            partners.extend(self.top_modules(id));
+            let distribution = self.distributions.get(id);
+            for required in &distribution.requires {
+                if let Some(other) = self.distributions.named(required, &distribution.site) {
+                    partners.extend(self.top_modules(other));
+                }
+            }
+        }
+        let known =
+            |word: &str| partners.contains(word) || rules::IMPORTED_BY_EXTENSIONS.contains(&word);
+        found.extend(words.single.iter().filter(|word| known(word)).cloned());
+        if let Some((name, _)) = name
+            && let Some((package, _)) = name.rsplit_once('.')
+        {
+            // `from .sibling import x`
+            found.extend(
+                words
+                    .single
+                    .iter()
+                    .map(|word| format!("{package}.{word}"))
+                    .filter(|module| self.modules.find(module).is_some()),
+            );
+        }
+        if binary::is_rust(bytes) {
+            let mut names: Vec<&str> = rules::IMPORTED_BY_EXTENSIONS
+                .iter()
+                .copied()
+                .filter(|name| name.len() > 4)
+                .collect();
+            names.extend(partners.iter().map(String::as_str).filter(|n| n.len() > 4));
+            found.extend(
+                binary::containing(bytes, &names)
+                    .into_iter()
+                    .map(str::to_owned),
+            );
+        }
+        Imports::of_words(found, words.single)
+    }
+}
+
+impl State {
+    fn enqueue(&mut self, file: FileId) {
+        if self.queued.insert(file) {
+            self.queue.push(file);
+        }
+    }
+
+    fn edge(&mut self, from: FileId, to: FileId, how: How) {
+        if from == to || !self.known.insert((from, to)) {
+            return;
+        }
+        if self.asked.contains(&from) {
+            self.late.push((to, how.clone()));
+        }
+        self.edges.entry(from).or_default().push((to, how));
+        self.enqueue(to);
+    }
+
+    /// The `__main__` blocks of a file that turns out to be a program after it
+    /// was read.
+    fn main_scopes(&self, file: FileId) -> Vec<Sleeper> {
+        let Some(unit) = self.units.get(&file) else {
+            return Vec::new();
+        };
+        unit.imports
+            .scopes
+            .iter()
+            .enumerate()
+            .filter(|(_, scope)| scope.gate == Gate::Main)
+            .map(|(i, _)| Sleeper::Scope {
+                file,
+                scope: i as u32,
+            })
+            .collect()
+    }
+}
+
+/// The package in which a module's relative names are looked up.
+pub(super) fn own_package(name: &str, is_package: bool) -> &str {
+    if is_package {
+        name
+    } else {
+        name.rsplit_once('.').map_or("", |(package, _)| package)
+    }
+}
+
+impl Analyzer for Python<'_> {
+    fn follow(&self, file: FileId) -> Found {
+        let mut state = self.state();
+        state.enqueue(file);
+        self.run(&mut state);
+        state.asked.insert(file);
+        let mut edges = state.edges.get(&file).cloned().unwrap_or_default();
+        // A file that came late may have woken functions of earlier ones.
+        edges.append(&mut state.late);
+        Found {
+            edges,
+            warnings: state.warnings.remove(&file).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Python: which modules, data and programs an app can reach.
+
+mod binary;
+mod calls;
+mod closure;
+mod constants;
+mod data;
+mod distributions;
+mod facts;
+mod imports;
+mod modules;
+mod names;
+mod nesting;
+mod resolve;
+mod rules;
+mod startup;
+#[cfg(test)]
+mod testing;
+mod walk;
+
+pub use closure::{Origin, Python, Setting};
+pub use distributions::{Distribution, DistributionId, Distributions, Read};
+pub use facts::{Facts, FactsError, script};
+pub use imports::{Gate, Imports, Platform, Reference, Scope, Target};
+pub use modules::{Module, Modules};
