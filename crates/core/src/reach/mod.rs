@@ -5,9 +5,9 @@ pub mod config;
 pub mod elf;
 mod graph;
 pub mod links;
+pub mod python;
 pub mod shell;
 pub mod surroundings;
-pub mod python;
 
 pub use cause::{Cause, How};
 pub use graph::{Analyzer, Found, Graph, reach_path};
