@@ -6,9 +6,11 @@
 mod abilities;
 mod arena;
 mod blueprint;
+mod calls;
 mod command;
 mod error;
 mod explain;
+mod filter;
 mod identity;
 mod inside;
 mod keeper;
@@ -21,6 +23,7 @@ mod spec;
 mod step;
 mod sys;
 mod trace;
+mod tracer;
 
 pub use command::{Command, Exit, Outcome, Stdin};
 pub use error::{Error, Result};
