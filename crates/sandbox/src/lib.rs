@@ -25,6 +25,7 @@ mod sys;
 mod trace;
 mod tracer;
 
+pub use abilities::{Abilities, Ability, Users, check};
 pub use command::{Command, Exit, Outcome, Stdin};
 pub use error::{Error, Result};
 pub use identity::disk_owner;
