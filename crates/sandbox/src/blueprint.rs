@@ -13,6 +13,7 @@ use libc::c_char;
 
 use crate::arena::Arena;
 use crate::error::{Error, Result, io_error};
+use crate::filter::{self, Hearing};
 use crate::identity::{Identity, disk_owner};
 use crate::room::{MAX_BINDS, MAX_LOWERS, UPPER_FD, WORK_FD};
 use crate::sys::{self, Errno};
@@ -51,7 +52,7 @@ pub(crate) struct Blueprint<'a> {
     pub small_files: &'a [SmallFile<'a>],
     pub cwd: &'a CStr,
 
-    pub filter: Option<&'a [libc::sock_filter]>,
+    pub filter: &'a [libc::sock_filter],
     /// True if the filter notifies.
     pub listens: bool,
     /// Where the program may lie, in the order of `PATH`.
@@ -125,7 +126,7 @@ pub(crate) fn draw<'a>(
     command: &Command,
     identity: &Identity,
     ends: &Ends,
-    filter: Option<(&[libc::sock_filter], bool)>,
+    hearing: Hearing,
 ) -> Result<(Blueprint<'a>, Vec<OwnedFd>)> {
     let mut draft = Draft {
         arena,
@@ -173,8 +174,8 @@ pub(crate) fn draw<'a>(
         binds,
         small_files: draft.small_files(spec)?,
         cwd: draft.inside(&command.cwd)?,
-        filter: filter.map(|(code, _)| draft.list(code)).transpose()?,
-        listens: filter.is_some_and(|(_, listens)| listens),
+        filter: draft.list(&filter::build(hearing))?,
+        listens: hearing.anything(),
         candidates: draft.list(&candidates)?,
         argv: argv.map_err(too_much)?,
         env: env.map_err(too_much)?,

@@ -132,6 +132,12 @@ impl Identity {
         }
     }
 
+    /// True if there is a root inside, but nobody else whom it could become or
+    /// give a file to.
+    pub fn is_single_root(&self) -> bool {
+        matches!(self, Identity::Single { uid: 0, .. })
+    }
+
     /// True if the user inside may have more groups than its main one.
     pub fn has_groups(&self) -> bool {
         !matches!(self, Identity::Single { .. })

@@ -13,12 +13,14 @@ use crate::arena::Arena;
 use crate::blueprint::{self, Blueprint, Ends, raw};
 use crate::error::{Result, io_error};
 use crate::explain;
+use crate::filter::Hearing;
 use crate::identity::Identity;
 use crate::keeper;
 use crate::net;
 use crate::output::{Capture, Gathered, lock};
 use crate::step::{self, Message};
 use crate::sys::{self, Errno, Fork};
+use crate::tracer::Tracer;
 use crate::{Command, Exit, Outcome, Spec, Stdin, Trace, abilities};
 
 /// A program that was started. Dropping it kills it and everything it began,
@@ -34,6 +36,7 @@ pub struct Running {
     door: Mutex<OwnedFd>,
     stdout: Option<Capture>,
     stderr: Option<Capture>,
+    tracer: Option<Tracer>,
     /// When the program began, in nanoseconds of the monotonic clock.
     began: u64,
     ended: Option<Ended>,
@@ -56,13 +59,17 @@ impl Running {
     /// engines do.
     pub fn start(spec: &Spec, command: &Command) -> Result<Running> {
         let identity = Identity::choose(command.uid, command.gid);
+        let hearing = Hearing {
+            paths: command.trace,
+            users: identity.is_single_root(),
+        };
         let (here, there) = Wires::lay(command)?;
         let keeper = {
             let arena = Arena::new(ARENA)
                 .map_err(|errno| io_error("reserving memory for the sandbox", errno))?;
             let foreign = [&here.control, &here.door, &here.report].map(raw);
             let ends = there.ends(&foreign);
-            let (plan, _held) = blueprint::draw(&arena, spec, command, &identity, &ends, None)?;
+            let (plan, _held) = blueprint::draw(&arena, spec, command, &identity, &ends, hearing)?;
             Keeper::start(&plan)?
         };
         drop(there);
@@ -77,9 +84,13 @@ impl Running {
             Message::Fault(fault) => return Err(explain::fault_error(spec, command, &fault)),
             _ => return explain::silent(),
         };
-        let mut began = None;
+        let (mut began, mut tracer) = (None, None);
         loop {
             match step::receive(raw(&here.report)).map_err(lost)? {
+                Message::Listening { listener, root } => {
+                    let started = Tracer::start(own(listener), own(root), hearing.users);
+                    tracer = Some(started.map_err(|error| io_error("starting the tracer", error))?);
+                }
                 Message::Begin { at } => began = Some(at),
                 Message::Fault(fault) => return Err(explain::fault_error(spec, command, &fault)),
                 Message::Gone => break,
@@ -96,6 +107,7 @@ impl Running {
             door: Mutex::new(here.door),
             stdout,
             stderr,
+            tracer,
             began,
             ended: None,
         })
@@ -176,7 +188,7 @@ impl Running {
 
     /// Paths touched so far.
     pub fn trace(&self) -> Trace {
-        Trace::new()
+        self.tracer.as_ref().map(Tracer::so_far).unwrap_or_default()
     }
 
     /// Kills whatever still runs and hands over what was gathered.
@@ -201,7 +213,7 @@ impl Running {
             truncated: stdout.truncated || stderr.truncated,
             stdout: stdout.bytes,
             stderr: stderr.bytes,
-            trace: Trace::new(),
+            trace: self.tracer.take().map(Tracer::finish).unwrap_or_default(),
             elapsed: Duration::from_nanos(ended.at.saturating_sub(self.began)),
             peak_memory: ended.peak_memory,
         })

@@ -3,3 +3,4 @@
 
 mod root;
 mod run;
+mod trace;

@@ -9,7 +9,7 @@ use std::process;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Error, Exit, Mount, Running, Stdin, Upper, disk_owner};
+use whit_sandbox::{Ability, Error, Exit, Mount, Running, Stdin, Upper, Users, disk_owner};
 
 use crate::root::{Root, busybox, command, give, run, spec, start, text};
 
@@ -305,6 +305,18 @@ fn a_layer_that_is_not_there_is_named() {
         Err(error) => assert!(error.to_string().contains("/not/there"), "{error}"),
         Ok(_) => panic!("started without a root"),
     }
+}
+
+#[test]
+fn the_check_agrees_with_what_happens() {
+    let Some(root) = busybox() else { return };
+    let abilities = whit_sandbox::check().unwrap();
+    let starts = start(&root.spec(), &command(&["true"])).is_some();
+    assert_eq!(abilities.run == Ability::Works, starts);
+    if let Ability::Refused { reason, remedy } = abilities.run {
+        assert!(!reason.is_empty() && !remedy.is_empty());
+    }
+    assert_eq!(abilities.users == Users::All, disk_owner(0, 0).is_some());
 }
 
 /// Started by the test below, in a process of its own that is killed.
