@@ -8,6 +8,7 @@ mod ahead;
 mod archive;
 mod deb;
 mod decompress;
+mod effects;
 mod error;
 mod index;
 mod keyring;
