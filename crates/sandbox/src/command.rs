@@ -1,13 +1,10 @@
 //! A program that runs in a sandbox.
-//!
-//! (signatures only; the sandbox helper fills them in)
 
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Result, Spec, Trace};
+use crate::Trace;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -57,45 +54,4 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Largest resident memory of one of its processes, in bytes.
     pub peak_memory: u64,
-}
-
-/// A program that was started. Dropping it kills it and everything it began,
-/// and takes its mounts and namespaces away.
-#[derive(Debug)]
-pub struct Running {}
-
-impl Running {
-    /// Sets up the sandbox and starts the program as its PID 1, as container
-    /// engines do.
-    pub fn start(_spec: &Spec, _command: &Command) -> Result<Running> {
-        unreachable!("not built yet")
-    }
-    /// TCP ports on which something inside listens, lowest first.
-    pub fn listening(&self) -> Result<Vec<SocketAddr>> {
-        unreachable!("not built yet")
-    }
-    /// Connects to an address inside the sandbox's network.
-    pub fn connect(&self, _to: SocketAddr, _timeout: Duration) -> Result<TcpStream> {
-        unreachable!("not built yet")
-    }
-    /// Sends a signal to the program (not to its children).
-    pub fn signal(&self, _signal: i32) -> Result<()> {
-        unreachable!("not built yet")
-    }
-    /// Waits for the end, at most so long.
-    pub fn wait(&mut self, _at_most: Duration) -> Result<Option<Exit>> {
-        unreachable!("not built yet")
-    }
-    /// What it wrote so far: standard output and error.
-    pub fn output(&self) -> (Vec<u8>, Vec<u8>) {
-        unreachable!("not built yet")
-    }
-    /// Paths touched so far.
-    pub fn trace(&self) -> Trace {
-        unreachable!("not built yet")
-    }
-    /// Kills whatever still runs and hands over what was gathered.
-    pub fn finish(self) -> Result<Outcome> {
-        unreachable!("not built yet")
-    }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong around a sandbox.
 
+use std::io;
+
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -12,17 +14,28 @@ pub enum Error {
     Refused {
         what: &'static str,
         remedy: String,
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The program cannot be started: not there, not executable, ...
     #[error("cannot start {program}: {source}")]
-    Start {
-        program: String,
-        source: std::io::Error,
-    },
+    Start { program: String, source: io::Error },
     #[error("{context}: {source}")]
-    Io {
-        context: String,
-        source: std::io::Error,
-    },
+    Io { context: String, source: io::Error },
+}
+
+impl Error {
+    /// What to do next, where something can be done.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Refused { remedy, .. } => Some(remedy.clone()),
+            Error::Start { .. } | Error::Io { .. } => None,
+        }
+    }
+}
+
+pub(crate) fn io_error(context: impl Into<String>, source: impl Into<io::Error>) -> Error {
+    Error::Io {
+        context: context.into(),
+        source: source.into(),
+    }
 }

@@ -3,21 +3,28 @@
 //!
 //! The only unsafe code of the workspace. Knows nothing about images.
 
+mod abilities;
+mod arena;
+mod blueprint;
 mod command;
 mod error;
+mod explain;
+mod identity;
+mod inside;
+mod keeper;
+mod net;
+mod output;
+mod program;
+mod room;
+mod running;
 mod spec;
+mod step;
+mod sys;
 mod trace;
 
-pub use command::{Command, Exit, Outcome, Running, Stdin};
+pub use command::{Command, Exit, Outcome, Stdin};
 pub use error::{Error, Result};
+pub use identity::disk_owner;
+pub use running::Running;
 pub use spec::{Mount, Network, Spec, Upper};
 pub use trace::{Access, Touch, Trace};
-
-/// The host's user and group that a file of the image's `uid` and `gid` must
-/// belong to on disk, so that it has the right owner inside a sandbox.
-///
-/// `None` where whit is not the host's root: files then belong to the invoking
-/// user, who is mapped to the image's user or to its root.
-pub fn disk_owner(_uid: u32, _gid: u32) -> Option<(u32, u32)> {
-    None
-}
