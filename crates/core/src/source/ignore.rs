@@ -241,6 +241,27 @@ pub fn list(root: &Path, extra: &[PathBuf]) -> Result<Listing, ListError> {
     Ok(listing)
 }
 
+/// The listing of an app that is one file.
+pub fn one(file: &Path) -> Result<Listing, ListError> {
+    use std::os::unix::fs::PermissionsExt;
+    let meta = file.metadata().map_err(|source| ListError::Read {
+        path: file.to_owned(),
+        source,
+    })?;
+    let name = file.file_name().map(OsStr::as_bytes).unwrap_or_default();
+    Ok(Listing {
+        files: vec![Listed {
+            path: ImagePath::clamped(name),
+            host: file.to_owned(),
+            kind: ListedKind::File {
+                size: meta.len(),
+                executable: meta.permissions().mode() & 0o111 != 0,
+            },
+        }],
+        ..Listing::default()
+    })
+}
+
 struct Walk<'a> {
     root: &'a Path,
     extra: &'a [PathBuf],
