@@ -6,13 +6,17 @@
 
 mod ahead;
 mod archive;
+mod assemble;
+mod database;
 mod deb;
 mod decompress;
 mod effects;
 mod error;
 mod index;
 mod keyring;
+mod lock;
 mod mirror;
+mod packages;
 mod paragraph;
 mod relation;
 mod release;
@@ -24,10 +28,13 @@ mod unpack;
 mod version;
 
 pub use archive::{Desk, load_indexes};
+pub use assemble::{Assembled, assemble, fetch};
 pub use error::{Error, Result};
 pub use index::{Index, IndexError, Listing};
 pub use keyring::{Distrust, Keyring, Verified};
+pub use lock::{LockedDeb, lock};
 pub use mirror::Mirror;
+pub use packages::{build_packages, compiler_packages, python_packages};
 pub use release::{Listed, Mismatch, Release};
 pub use resolve::{DebRef, Indexes};
 pub use sources::{SignedBy, Source, parse_list, parse_sources};

@@ -28,12 +28,6 @@ impl<'a> Paragraph<'a> {
             .iter()
             .flat_map(|line| line.split_whitespace())
     }
-
-    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &[&'a str])> {
-        self.fields
-            .iter()
-            .map(|(name, lines)| (*name, lines.as_slice()))
-    }
 }
 
 /// The paragraphs of a text. Comment lines and lines that are no field are

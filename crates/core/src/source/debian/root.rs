@@ -66,9 +66,40 @@ impl Root {
         }
     }
 
-    /// Everything in it, in path order.
+    /// Everything in it, in path order. Of a file's names the first one is the
+    /// file, the others are links to it.
     pub fn into_entries(self) -> Vec<Entry> {
-        self.entries.into_values().collect()
+        let mut first_names: BTreeMap<ImagePath, ImagePath> = BTreeMap::new();
+        let mut out: Vec<Entry> = Vec::with_capacity(self.entries.len());
+        for entry in self.entries.values() {
+            let file = match &entry.kind {
+                Kind::Hardlink { target } => target,
+                _ => &entry.path,
+            };
+            let kind = match (first_names.get(file), &entry.kind) {
+                (Some(first), _) => Kind::Hardlink {
+                    target: first.clone(),
+                },
+                (None, Kind::Hardlink { target }) => {
+                    first_names.insert(target.clone(), entry.path.clone());
+                    // Links always point at a file, see `place_hardlink`.
+                    self.get(target)
+                        .map_or(Kind::File { size: 0 }, |file| file.kind.clone())
+                }
+                (None, kind) => {
+                    if matches!(kind, Kind::File { .. }) {
+                        first_names.insert(entry.path.clone(), entry.path.clone());
+                    }
+                    kind.clone()
+                }
+            };
+            out.push(Entry {
+                path: entry.path.clone(),
+                kind,
+                meta: entry.meta.clone(),
+            });
+        }
+        out
     }
 
     /// The entry at exactly this path.
@@ -243,8 +274,8 @@ impl Root {
     }
 
     /// The real path of a folder; makes it and those above it if they are
-    /// missing.
-    fn make_folder(&mut self, raw: &ImagePath) -> Result<ImagePath> {
+    /// missing. What they are like, the first package to mention them says.
+    pub fn make_folder(&mut self, raw: &ImagePath) -> Result<ImagePath> {
         let folder = self.walk(raw)?;
         let mut missing = Vec::new();
         for path in std::iter::once(folder.clone()).chain(folder.ancestors()) {

@@ -137,6 +137,19 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_a_files_names_is_the_file() {
+        check(
+            &[&[
+                ("m", 0o644, "content"),
+                ("a", 0o644, "=> m"),
+                ("b", 0o644, "=> a"),
+                ("z", 0o644, "=> m"),
+            ]],
+            &["/a content", "/b => /a", "/m => /a", "/z => /a"],
+        );
+    }
+
+    #[test]
     fn a_link_to_a_folder_stands_for_it() {
         check(
             &[

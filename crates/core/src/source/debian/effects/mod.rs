@@ -23,7 +23,7 @@ pub fn merge_usr(root: &mut Root, architecture: &str) -> Result<()> {
     }
     for name in names {
         let target = format!("usr/{name}");
-        root.put_dir(&target, 0o755, 0)?;
+        root.make_folder(&ImagePath::from(target.as_str()))?;
         root.put_link(name, &target)?;
     }
     Ok(())
