@@ -12,10 +12,10 @@ pub enum ImageError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("{reference}: {what} cannot be read yet; only archives and folders can")]
+    #[error("{reference}: {why}, only archives and folders")]
     NotYet {
         reference: String,
-        what: &'static str,
+        why: &'static str,
         hint: String,
     },
     #[error("{path} is no image: {why}")]

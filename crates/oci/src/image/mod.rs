@@ -98,18 +98,18 @@ impl Image {
                 docker_archive(&Store::Archive(archive), name.as_deref(), options)
             }
             Reference::Path { path, name } => recognized(path, name.as_deref(), options),
-            Reference::Registry(name) => Err(not_yet(reference, "an image in a registry", {
+            Reference::Registry(name) => Err(not_yet(reference, "registries are not read yet", {
                 format!("skopeo copy docker://{name} oci:DIR, then use oci:DIR")
             })),
-            Reference::DockerDaemon(name) => Err(not_yet(reference, "an image of Docker's", {
+            Reference::DockerDaemon(name) => Err(not_yet(reference, "engines are not read yet", {
                 format!("docker save {name} -o FILE.tar, then use FILE.tar")
             })),
-            Reference::Podman(name) => Err(not_yet(reference, "an image of Podman's", {
+            Reference::Podman(name) => Err(not_yet(reference, "engines are not read yet", {
                 format!("podman save {name} -o FILE.tar, then use FILE.tar")
             })),
             Reference::Name(name) => Err(not_yet(
                 reference,
-                "no file or folder has this name, and an image of an engine or a registry",
+                "there is no such file or folder, and registries and engines are not read yet",
                 format!(
                     "docker save {name} -o FILE.tar, or skopeo copy docker://{name} oci:DIR; \
                      then use that path"
@@ -190,10 +190,10 @@ impl Image {
     }
 }
 
-fn not_yet(reference: &Reference, what: &'static str, hint: String) -> ImageError {
+fn not_yet(reference: &Reference, why: &'static str, hint: String) -> ImageError {
     ImageError::NotYet {
         reference: reference.to_string(),
-        what,
+        why,
         hint,
     }
 }

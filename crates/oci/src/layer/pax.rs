@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn values_are_bytes() {
-        let found = parse(b"31 SCHILY.xattr.user.x=a\nb\0c\xff=d\n").unwrap();
+        let found = parse(b"32 SCHILY.xattr.user.x=a\nb\0c\xff=d\n").unwrap();
         assert_eq!(found.xattrs["user.x"], b"a\nb\0c\xff=d");
     }
 
