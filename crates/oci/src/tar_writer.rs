@@ -86,3 +86,52 @@ impl<W: Write> TarWriter<W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Meta;
+
+    #[test]
+    fn a_full_disk_names_the_file_that_is_written() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let entry = Entry {
+            path: "etc".into(),
+            kind: Kind::Dir,
+            meta: Meta::default(),
+        };
+        let mut tar = TarWriter::new(Full, "out.tar".into());
+        let error = tar.append(&entry, &mut io::empty()).unwrap_err();
+        assert_eq!(error.to_string(), "cannot write out.tar: no storage space");
+        assert!(error.hint().unwrap().contains("free some space"));
+    }
+
+    #[test]
+    fn unreadable_content_names_the_entry() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("bad sector"))
+            }
+        }
+        let entry = Entry {
+            path: "etc/passwd".into(),
+            kind: Kind::File { size: 3 },
+            meta: Meta::default(),
+        };
+        let mut tar = TarWriter::new(Vec::new(), "out.tar".into());
+        let error = tar.append(&entry, &mut Broken).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read the content of /etc/passwd: bad sector"
+        );
+    }
+}

@@ -174,11 +174,9 @@ fn number(field: &mut [u8], value: i128, key: &str, pax: &mut BTreeMap<Vec<u8>, 
 fn checksum(block: &mut [u8; BLOCK]) {
     block[148..156].fill(b' ');
     let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum();
-    octal(&mut block[148..155], sum);
     // Six digits, NUL, space.
-    block.copy_within(149..155, 148);
+    octal(&mut block[148..155], sum);
     block[154] = 0;
-    block[155] = b' ';
 }
 
 /// The extended header of `records`; nothing if there are none.
@@ -233,4 +231,31 @@ fn record(data: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     data.push(b'=');
     data.extend_from_slice(value);
     data.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_counts_its_own_length() {
+        for (value, length) in [("", 5), ("1234", 9), ("12345", 11), (&"x".repeat(94), 101)] {
+            let mut data = Vec::new();
+            record(&mut data, b"k", value.as_bytes());
+            assert_eq!(data, format!("{length} k={value}\n").as_bytes());
+            assert_eq!(data.len(), length);
+        }
+    }
+
+    #[test]
+    fn names_are_split_where_they_can_be() {
+        let (a, b) = ("a".repeat(155), "b".repeat(100));
+        let whole = format!("{a}/{b}");
+        assert_eq!(split(whole.as_bytes()), Some((a.as_bytes(), b.as_bytes())));
+        assert_eq!(split(format!("{a}/{b}b").as_bytes()), None);
+        assert_eq!(split(format!("{a}a/{b}").as_bytes()), None);
+        // The slash at a folder's end is no place to split.
+        assert_eq!(split(format!("{b}/").as_bytes()), None);
+        assert_eq!(split(format!("/{b}").as_bytes()), None);
+    }
 }

@@ -53,11 +53,11 @@ impl WriteError {
                 "name a folder that does not exist yet, for example oci:{}",
                 dir.join("image").display()
             )),
-            Self::NotAnArchive(file) | Self::NotAFile(file) => Some(format!(
+            Self::NotAnArchive(file) => Some(format!(
                 "choose another name, or remove it first: rm {}",
                 file.display()
-            ))
-            .filter(|_| !file.is_dir()),
+            )),
+            Self::NotAFile(_) => Some("choose another name".to_owned()),
             Self::BadIndex { .. } => Some("write to a new folder with -o oci:DIR".to_owned()),
             Self::Content { .. } | Self::Length { .. } | Self::Entry { .. } | Self::Time(_) => None,
         }
@@ -91,4 +91,25 @@ fn io_hint(path: &Path, kind: io::ErrorKind) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failing_disks_have_hints() {
+        for (kind, hint) in [
+            (io::ErrorKind::StorageFull, "free some space"),
+            (io::ErrorKind::PermissionDenied, "a folder of your own"),
+            (io::ErrorKind::ReadOnlyFilesystem, "a folder of your own"),
+            (io::ErrorKind::NotFound, "mkdir -p dist"),
+        ] {
+            let error = WriteError::io("write", Path::new("dist/app.tar"), kind.into());
+            let text = error.to_string();
+            assert!(text.starts_with("cannot write dist/app.tar: "), "{text}");
+            let found = error.hint().unwrap();
+            assert!(found.contains(hint), "{found}");
+        }
+    }
 }
