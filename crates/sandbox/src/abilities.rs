@@ -85,9 +85,22 @@ fn try_out(trace: bool) -> Result<Ability> {
 
 /// The error for something that the host refuses, with a remedy that fits it.
 pub(crate) fn refused(what: &'static str, source: io::Error) -> Error {
+    let remedy = remedy(&source);
+    // The kernel's words for this are about disks and users.
+    let source = match source.raw_os_error() {
+        Some(libc::ENOSPC | libc::EUSERS) => io::Error::new(
+            source.kind(),
+            "their number is limited, and the limit is reached",
+        ),
+        Some(libc::ENOSYS) => io::Error::new(
+            source.kind(),
+            "the kernel, or a filter around whit, does not know the call",
+        ),
+        _ => source,
+    };
     Error::Refused {
         what,
-        remedy: remedy(&source),
+        remedy,
         source,
     }
 }
@@ -99,7 +112,8 @@ fn remedy(source: &io::Error) -> String {
         text.trim().parse::<i64>().ok()
     };
     if setting("user/max_user_namespaces") == Some(0) {
-        return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000".into();
+        return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000"
+            .into();
     }
     if setting("kernel/unprivileged_userns_clone") == Some(0) {
         return "unprivileged user namespaces are switched off: \
@@ -113,8 +127,9 @@ fn remedy(source: &io::Error) -> String {
             .into();
     }
     if in_container() {
-        return "this is a container with a default profile: run whit on its host, start the \
-                container with --privileged, or leave the program unrun with --no-run"
+        return "this is a container with a default profile: run whit on its host, leave the \
+                program unrun with --no-run, or start the container with --security-opt \
+                seccomp=unconfined --security-opt systempaths=unconfined"
             .into();
     }
     match source.raw_os_error() {

@@ -149,13 +149,7 @@ const fn at(dir: u8, follow: Follow) -> Place {
     }
 }
 
-const fn row(
-    x86_64: u32,
-    i386: u32,
-    arm64: u32,
-    act: Act,
-    places: &'static [Place],
-) -> Call {
+const fn row(x86_64: u32, i386: u32, arm64: u32, act: Act, places: &'static [Place]) -> Call {
     Call {
         numbers: [x86_64, i386, arm64],
         act,
@@ -268,7 +262,8 @@ mod tests {
     #[test]
     fn numbers_are_used_once() {
         for table in [Table::X86_64, Table::I386, Table::Arm64] {
-            let mut numbers: Vec<u32> = CALLS.iter().filter_map(|call| call.number(table)).collect();
+            let mut numbers: Vec<u32> =
+                CALLS.iter().filter_map(|call| call.number(table)).collect();
             let all = numbers.len();
             numbers.sort_unstable();
             numbers.dedup();
@@ -293,13 +288,21 @@ mod tests {
         ] {
             assert_eq!(native(look), Look);
         }
-        for change in [libc::SYS_utimensat, libc::SYS_fchmodat, libc::SYS_lremovexattr] {
+        for change in [
+            libc::SYS_utimensat,
+            libc::SYS_fchmodat,
+            libc::SYS_lremovexattr,
+        ] {
             assert_eq!(native(change), Change);
         }
         for make in [libc::SYS_mkdirat, libc::SYS_symlinkat, libc::SYS_mknodat] {
             assert_eq!(native(make), Make);
         }
-        for become_call in [libc::SYS_setresuid, libc::SYS_setresgid, libc::SYS_setgroups] {
+        for become_call in [
+            libc::SYS_setresuid,
+            libc::SYS_setresgid,
+            libc::SYS_setgroups,
+        ] {
             assert_eq!(native(become_call), Become);
         }
         assert_eq!(native(libc::SYS_renameat2), Rename);

@@ -215,7 +215,10 @@ mod tests {
                     value = match step.k {
                         NUMBER => number,
                         ARCH => arch,
-                        offset => arguments.get((offset as usize - 16) / 8).copied().unwrap_or(0),
+                        offset => arguments
+                            .get((offset as usize - 16) / 8)
+                            .copied()
+                            .unwrap_or(0),
                     }
                 }
                 code if code == libc::BPF_RET => return step.k,
@@ -229,9 +232,18 @@ mod tests {
         panic!("no verdict");
     }
 
-    const QUIET: Hearing = Hearing { paths: false, users: false };
-    const PATHS: Hearing = Hearing { paths: true, users: false };
-    const BOTH: Hearing = Hearing { paths: true, users: true };
+    const QUIET: Hearing = Hearing {
+        paths: false,
+        users: false,
+    };
+    const PATHS: Hearing = Hearing {
+        paths: true,
+        users: false,
+    };
+    const BOTH: Hearing = Hearing {
+        paths: true,
+        users: true,
+    };
 
     #[cfg(target_arch = "x86_64")]
     #[test]

@@ -1,9 +1,10 @@
 //! A program in its sandbox.
 
 use std::fs::{self, File};
-use std::io::{self, PipeReader};
+use std::io::{self, PipeReader, PipeWriter};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::fchown;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::blueprint::{self, Blueprint, Ends, raw};
 use crate::error::{Result, io_error};
 use crate::explain;
 use crate::filter::Hearing;
-use crate::identity::Identity;
+use crate::identity::{Identity, disk_owner};
 use crate::keeper;
 use crate::net;
 use crate::output::{Capture, Gathered, lock};
@@ -205,7 +206,8 @@ impl Running {
         // Should the program still be there, it goes now; and with the last of
         // its processes the streams end.
         self.keeper.end();
-        let finish = |stream: Option<Capture>| stream.map_or_else(Gathered::default, Capture::finish);
+        let finish =
+            |stream: Option<Capture>| stream.map_or_else(Gathered::default, Capture::finish);
         let stdout = finish(self.stdout.take());
         let stderr = finish(self.stderr.take());
         Ok(Outcome {
@@ -271,13 +273,19 @@ impl Wires {
             Stdin::Inherit => None,
             Stdin::Null => Some(File::open("/dev/null").map_err(failed)?),
             Stdin::File(path) => Some(File::open(path).map_err(|error| {
-                io_error(format!("opening {} for standard input", path.display()), error)
+                io_error(
+                    format!("opening {} for standard input", path.display()),
+                    error,
+                )
             })?),
         };
         let (mut stdout, mut stderr, mut streams) = (None, None, None);
         if let Some(stdin) = stdin {
             let (out, far_out) = io::pipe().map_err(failed)?;
             let (err, far_err) = io::pipe().map_err(failed)?;
+            for pipe in [&far_out, &far_err] {
+                give(pipe, command).map_err(failed)?;
+            }
             (stdout, stderr) = (Some(out), Some(err));
             streams = Some([stdin.into(), far_out.into(), far_err.into()]);
         }
@@ -305,15 +313,32 @@ impl FarEnds {
             door: raw(&self.door),
             report: raw(&self.report),
             foreign,
-            streams: self.streams.as_ref().map(|streams| streams.each_ref().map(raw)),
+            streams: self
+                .streams
+                .as_ref()
+                .map(|streams| streams.each_ref().map(raw)),
         }
     }
+}
+
+/// Gives a pipe to the program's user, as engines do: opening `/dev/stdout`
+/// asks for rights to the pipe itself.
+fn give(pipe: &PipeWriter, command: &Command) -> io::Result<()> {
+    if let Some((uid, gid)) = disk_owner(command.uid, command.gid) {
+        fchown(pipe, Some(uid), Some(gid))?;
+    }
+    Ok(())
 }
 
 /// Two ends of a socket that keeps messages apart.
 fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let kind = SockType::SeqPacket;
-    Ok(socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?)
+    Ok(socketpair(
+        AddressFamily::Unix,
+        kind,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?)
 }
 
 /// The keeper's process. Dropping it ends everything in the sandbox.

@@ -39,7 +39,13 @@ impl Tracer {
         let shared = Arc::clone(&trace);
         let thread = thread::Builder::new()
             .name("whit-tracer".into())
-            .spawn(move || serve(&Listener::new(listener), Watch::new(root, pretends), &shared))?;
+            .spawn(move || {
+                serve(
+                    &Listener::new(listener),
+                    Watch::new(root, pretends),
+                    &shared,
+                )
+            })?;
         Ok(Tracer {
             trace,
             thread: Some(thread),

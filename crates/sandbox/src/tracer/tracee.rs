@@ -45,7 +45,11 @@ impl Tracee {
         let left = ((PAGE - address % PAGE) as usize).min(into.len());
         let (first, second) = into.split_at_mut(left);
         let whole = |at, part: &mut [u8]| {
-            let read = if part.is_empty() { 0 } else { self.memory(at, part).ok()? };
+            let read = if part.is_empty() {
+                0
+            } else {
+                self.memory(at, part).ok()?
+            };
             (read == part.len()).then_some(())
         };
         whole(address, first)?;

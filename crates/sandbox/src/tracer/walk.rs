@@ -38,7 +38,9 @@ pub(crate) enum End {
         first: Vec<u8>,
     },
     /// A folder on the way may not be searched: nobody knows.
-    Hidden { path: Vec<u8> },
+    Hidden {
+        path: Vec<u8>,
+    },
     /// In a folder of the kernel, or in no folder at all.
     Elsewhere,
 }
@@ -104,7 +106,12 @@ impl Walker {
     ) -> Walked {
         let mut links = Vec::new();
         let mut way = Way {
-            at: if path.starts_with(b"/") { &from.floor } else { &from.folder }.clone(),
+            at: if path.starts_with(b"/") {
+                &from.floor
+            } else {
+                &from.folder
+            }
+            .clone(),
             rest: path.to_vec(),
         };
         while way.at.ends_with(b"/") {
@@ -338,7 +345,11 @@ mod tests {
         let magic = |name: &[u8]| (name == b"exe").then(|| b"/usr/bin/tool".to_vec());
         let walked = walker.walk(from, path.as_bytes(), follow, true, magic);
         let text = |path: Vec<u8>| String::from_utf8(path).unwrap();
-        let mut said: Vec<String> = walked.links.into_iter().map(|link| text(link) + "@").collect();
+        let mut said: Vec<String> = walked
+            .links
+            .into_iter()
+            .map(|link| text(link) + "@")
+            .collect();
         said.push(match walked.end {
             End::Found { path, kind } => format!("{} {kind:?}", text(path)),
             End::Missing { path, first } => format!("{} missing {}", text(path), text(first)),
@@ -352,17 +363,34 @@ mod tests {
     fn ways() {
         let folder = tempfile::tempdir().unwrap();
         let lines = [
-            "usr/bin/", "usr/bin/tool", "usr/bin/alias -> tool", "bin -> usr/bin", "etc/",
-            "etc/abs -> /bin/alias", "etc/out -> ../../../../usr", "loop -> loop",
-            "etc/mtab -> /proc/self/mounts", "jail/etc/", "jail/etc/x", "jail/up -> /etc/x",
-            "etc/gone -> /nowhere/at/all", "proc/", "dev/",
+            "usr/bin/",
+            "usr/bin/tool",
+            "usr/bin/alias -> tool",
+            "bin -> usr/bin",
+            "etc/",
+            "etc/abs -> /bin/alias",
+            "etc/out -> ../../../../usr",
+            "loop -> loop",
+            "etc/mtab -> /proc/self/mounts",
+            "jail/etc/",
+            "jail/etc/x",
+            "jail/up -> /etc/x",
+            "etc/gone -> /nowhere/at/all",
+            "proc/",
+            "dev/",
         ];
         tree(folder.path(), &lines);
         let root = OwnedFd::from(File::open(folder.path()).unwrap());
         let mut walker = Walker::new(root);
         let top = From::default();
-        let etc = From { floor: vec![], folder: b"/etc".to_vec() };
-        let jail = From { floor: b"/jail".to_vec(), folder: b"/jail".to_vec() };
+        let etc = From {
+            floor: vec![],
+            folder: b"/etc".to_vec(),
+        };
+        let jail = From {
+            floor: b"/jail".to_vec(),
+            folder: b"/jail".to_vec(),
+        };
         let cases: &[(&From, &str, bool, &str)] = &[
             (&top, "/usr/bin/tool", true, "/usr/bin/tool File"),
             (&top, "//usr/./bin//tool", true, "/usr/bin/tool File"),
@@ -370,17 +398,42 @@ mod tests {
             (&top, "/bin", false, "/bin Link"),
             (&top, "/bin/", false, "/bin@ /usr/bin Folder"),
             (&top, "/bin", true, "/bin@ /usr/bin Folder"),
-            (&top, "/etc/abs", true, "/etc/abs@ /bin@ /usr/bin/alias@ /usr/bin/tool File"),
+            (
+                &top,
+                "/etc/abs",
+                true,
+                "/etc/abs@ /bin@ /usr/bin/alias@ /usr/bin/tool File",
+            ),
             (&top, "/etc/abs", false, "/etc/abs Link"),
             (&top, "/etc/out/bin", true, "/etc/out@ /usr/bin Folder"),
             (&top, "/", true, "/ Folder"),
             (&top, "/../..", true, "/ Folder"),
             (&top, "/bin/../../etc", true, "/bin@ /etc Folder"),
             (&top, "/nope/a/../b", true, "/nope/b missing /nope"),
-            (&top, "/bin/nope", true, "/bin@ /usr/bin/nope missing /usr/bin/nope"),
-            (&top, "/etc/gone", true, "/etc/gone@ /nowhere/at/all missing /nowhere"),
-            (&top, "/usr/bin/tool/x", true, "/usr/bin/tool/x missing /usr/bin/tool"),
-            (&top, "/usr/bin/tool/", true, "/usr/bin/tool missing /usr/bin/tool"),
+            (
+                &top,
+                "/bin/nope",
+                true,
+                "/bin@ /usr/bin/nope missing /usr/bin/nope",
+            ),
+            (
+                &top,
+                "/etc/gone",
+                true,
+                "/etc/gone@ /nowhere/at/all missing /nowhere",
+            ),
+            (
+                &top,
+                "/usr/bin/tool/x",
+                true,
+                "/usr/bin/tool/x missing /usr/bin/tool",
+            ),
+            (
+                &top,
+                "/usr/bin/tool/",
+                true,
+                "/usr/bin/tool missing /usr/bin/tool",
+            ),
             (&top, "/etc/mtab", true, "/etc/mtab@ elsewhere"),
             (&top, "/dev/null", true, "elsewhere"),
             (&top, "/proc/self/exe", true, "/usr/bin/tool File"),
@@ -394,7 +447,11 @@ mod tests {
         ];
         for round in 0..2 {
             for (from, path, follow, wanted) in cases {
-                assert_eq!(way(&mut walker, from, path, *follow), *wanted, "{path} round {round}");
+                assert_eq!(
+                    way(&mut walker, from, path, *follow),
+                    *wanted,
+                    "{path} round {round}"
+                );
             }
         }
         assert!(way(&mut walker, &top, "/loop", true).ends_with("/loop hidden"));

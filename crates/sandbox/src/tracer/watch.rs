@@ -164,7 +164,11 @@ impl Watch {
         }
         // A call that changes names is always looked at.
         if settled && visit.change == Change::Nothing {
-            let memory = if there { &mut self.found } else { &mut self.missing };
+            let memory = if there {
+                &mut self.found
+            } else {
+                &mut self.missing
+            };
             if memory.len() >= REMEMBERED {
                 memory.clear();
             }
@@ -219,7 +223,9 @@ impl Watch {
         let file = sys::open_in_root(root, &path, flags, 0).ok()?;
         // SAFETY: as above.
         let file = File::from(unsafe { OwnedFd::from_raw_fd(file) });
-        Some(Program::read(|at, into| file.read_at(into, at).unwrap_or(0)))
+        Some(Program::read(|at, into| {
+            file.read_at(into, at).unwrap_or(0)
+        }))
     }
 
     /// Forgets what a change of names makes doubtful.

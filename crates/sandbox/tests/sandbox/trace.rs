@@ -25,11 +25,18 @@ fn touches(spec: &Spec, script: &str) -> Option<BTreeSet<String>> {
         Access::Missing => "missing",
     };
     let lines = outcome.trace.iter();
-    Some(lines.map(|touch| format!("{} {}", name(touch.access), touch.path.display())).collect())
+    Some(
+        lines
+            .map(|touch| format!("{} {}", name(touch.access), touch.path.display()))
+            .collect(),
+    )
 }
 
 fn lines(text: &str) -> BTreeSet<String> {
-    text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    text.lines()
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
 }
 
 #[test]
@@ -38,7 +45,9 @@ fn a_shell_that_reads_and_misses() {
     // Busybox's shell runs its own tools without a look at their files, so
     // one is called by its path.
     let script = "/bin/cat /etc/os-release; ls /nonexistent; nothing";
-    let Some(touches) = touches(&root.spec(), script) else { return };
+    let Some(touches) = touches(&root.spec(), script) else {
+        return;
+    };
     let wanted = lines(
         "link /bin
          missing /opt/bin/sh
@@ -66,7 +75,9 @@ fn every_way_to_touch() {
                   ./script; /proc/self/exe true; cat /proc/self/status > /dev/null; echo x >> dir/data; \
                   ln -s /opt/dir turn; cat turn/data; rm turn; ln -s /etc turn; cat turn/os-release; \
                   cat dir/data/below; chown 7 script; : > no/file";
-    let Some(touches) = touches(&root.spec(), script) else { return };
+    let Some(touches) = touches(&root.spec(), script) else {
+        return;
+    };
     let wanted = lines(
         "link /opt/way
          read /opt/dir/data
@@ -90,7 +101,11 @@ fn every_way_to_touch() {
     let lost: Vec<&String> = wanted.difference(&touches).collect();
     assert!(lost.is_empty(), "lost {lost:?} of {touches:#?}");
     let kernels = ["/proc", "/dev", "/sys"];
-    assert!(!touches.iter().any(|touch| kernels.iter().any(|folder| touch.contains(folder))));
+    assert!(
+        !touches
+            .iter()
+            .any(|touch| kernels.iter().any(|folder| touch.contains(folder)))
+    );
 }
 
 #[test]
@@ -100,7 +115,11 @@ fn two_thousand_forks_lose_nothing() {
     spec.max_processes = 1000;
     let script = "i=0; while [ $i -lt 2000 ]; do (: > /tmp/$i) & i=$((i+1)); \
                   [ $((i % 100)) = 0 ] && wait; done; wait; ls /tmp | wc -l";
-    let Some(touches) = touches(&spec, script) else { return };
-    let made = touches.iter().filter(|touch| touch.starts_with("write /tmp/"));
+    let Some(touches) = touches(&spec, script) else {
+        return;
+    };
+    let made = touches
+        .iter()
+        .filter(|touch| touch.starts_with("write /tmp/"));
     assert_eq!(made.count(), 2000);
 }
