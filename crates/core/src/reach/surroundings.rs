@@ -125,7 +125,10 @@ impl Roots<'_> {
     fn add(&mut self, path: &ImagePath, why: &str) {
         if !path.is_root() {
             let how = How::Surroundings(why.to_owned());
-            self.found.extend(reach_path(self.tree, path, how));
+            let reached = reach_path(self.tree, path, how.clone());
+            // The links on the way are wanted as much as what they lead to.
+            self.found
+                .extend(reached.into_iter().map(|(id, _)| (id, how.clone())));
         }
     }
 
@@ -316,7 +319,7 @@ pub fn is_ballast(path: &ImagePath) -> bool {
     let in_library_folder = bytes.starts_with(b"usr/lib") || bytes.starts_with(b"lib");
     let parent = path.parent().unwrap_or_default();
     in_library_folder
-        && (matches!(path.extension(), Some(b"a" | b"la" | b"o" | b"pc"))
+        && (matches!(path.extension(), Some(b"a" | b"la" | b"o" | b"pc" | b"h"))
             || matches!(parent.name(), b"pkgconfig" | b"cmake"))
 }
 

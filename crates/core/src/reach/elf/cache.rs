@@ -25,9 +25,8 @@ pub fn parse(bytes: &[u8]) -> Cache {
     // flags, 3 bytes of padding, offset of the extensions, 12 bytes unused.
     const HEADER: usize = 48;
     const ENTRY: usize = 24;
-    // Written in the machine's byte order; flags tell which since glibc 2.33
-    // (2: little, 3: big). All that run images today are little-endian, and
-    // s390x is told apart by an absurd count.
+    // Written in the machine's byte order; since glibc 2.33 the flags tell
+    // which (2: little, 3: big). Older ones are taken for little-endian.
     let big = new.get(28).is_some_and(|flags| flags & 3 == 3);
     let word = |at: usize| -> Option<usize> {
         let raw: [u8; 4] = new.get(at..at + 4)?.try_into().ok()?;

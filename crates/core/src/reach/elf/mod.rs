@@ -5,7 +5,7 @@
 //! modules that it opens while it runs (they are found by the library's name
 //! instead), and libidn2, which glibc opens for `AI_IDN` only.
 
-mod cache;
+pub mod cache;
 mod facts;
 mod modules;
 mod search;
@@ -37,7 +37,14 @@ pub struct Elf<'a> {
     root: &'a FatRoot,
     search: Search<'a>,
     modules: Modules,
-    facts: Mutex<HashMap<FileId, Option<Arc<Facts>>>>,
+    known: Mutex<HashMap<FileId, Known>>,
+}
+
+#[derive(Clone)]
+enum Known {
+    Elf(Arc<Facts>),
+    Other,
+    Damaged(String),
 }
 
 impl<'a> Elf<'a> {
@@ -46,30 +53,31 @@ impl<'a> Elf<'a> {
             root,
             search: Search::new(root),
             modules: Modules::read(root),
-            facts: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
-    /// The facts about a file; `None` if it is not a program or library.
-    /// A damaged one is `None` too, with a warning the first time.
-    fn facts(&self, file: FileId, found: &mut Found) -> Option<Arc<Facts>> {
-        let lock = || self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What is known of a file.
+    fn known(&self, file: FileId) -> Known {
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&file) {
             return known.clone();
         }
-        let facts = match self.parse(file) {
-            Ok(facts) => Some(Arc::new(facts)),
-            Err(ElfError::NotElf) => None,
-            Err(err) => {
-                let path = self.root.tree.path(file);
-                found
-                    .warnings
-                    .push(format!("{path}: {err}; what it needs is unknown"));
-                None
-            }
+        let known = match self.parse(file) {
+            Ok(facts) => Known::Elf(Arc::new(facts)),
+            Err(ElfError::NotElf) => Known::Other,
+            Err(err) => Known::Damaged(err.to_string()),
         };
-        lock().insert(file, facts.clone());
-        facts
+        lock().insert(file, known.clone());
+        known
+    }
+
+    /// The facts about a program or library; `None` for anything else.
+    fn facts(&self, file: FileId) -> Option<Arc<Facts>> {
+        match self.known(file) {
+            Known::Elf(facts) => Some(facts),
+            Known::Other | Known::Damaged(_) => None,
+        }
     }
 
     fn parse(&self, file: FileId) -> Result<Facts, ElfError> {
@@ -153,7 +161,7 @@ impl<'a> Elf<'a> {
                 for file in paths.iter().filter_map(|path| tree.lookup(path)) {
                     if seen.len() < MAX_CHAIN
                         && seen.insert(file)
-                        && let Some(facts) = self.facts(file, found)
+                        && let Some(facts) = self.facts(file)
                     {
                         let mut longer = chain.clone();
                         longer.push((file, facts));
@@ -219,6 +227,7 @@ impl<'a> Elf<'a> {
                 continue;
             };
             let node = tree.node(file);
+            let folder = node.path.parent().unwrap_or_default();
             if is_shared(&node.path) || file == object.file {
                 continue;
             }
@@ -234,8 +243,12 @@ impl<'a> Elf<'a> {
                 NodeKind::File { .. } if !node.is_executable() => {
                     found.reach(tree, &path, How::Named(text.clone()));
                 }
-                // A library that names a program rarely runs it by itself.
-                NodeKind::File { .. } if is_program => {
+                // Most programs name others that they could use (`podman`:
+                // `systemctl`). Those in folders of their own are helpers, and
+                // a shell is for what the user types.
+                NodeKind::File { .. }
+                    if is_program && (is_private_folder(&folder) || text == "/bin/sh") =>
+                {
                     found.reach(tree, &path, How::Runs(text.clone()));
                 }
                 _ => {}
@@ -283,17 +296,29 @@ impl Analyzer for Elf<'_> {
         if !self.root.tree.node(file).is_file() {
             return found;
         }
-        let Some(facts) = self.facts(file, &mut found) else {
-            return found;
+        let path = self.root.tree.path(file);
+        let facts = match self.known(file) {
+            Known::Elf(facts) => facts,
+            Known::Other => return found,
+            Known::Damaged(why) => {
+                found
+                    .warnings
+                    .push(format!("{path}: {why}; what it needs is unknown"));
+                return found;
+            }
         };
         let object = Object {
             file,
             facts: &facts,
         };
-        let name = self.root.tree.path(file).name();
+        let name = path.name();
         if let Some(interpreter) = &facts.interpreter {
-            let path = ImagePath::clamped(interpreter);
-            found.reach(&self.root.tree, &path, How::Interpreter);
+            let loader = ImagePath::clamped(interpreter);
+            found.reach(&self.root.tree, &loader, How::Interpreter);
+            if found.edges.is_empty() {
+                let missing = format!("{path} needs {interpreter}, which the image does not have");
+                found.warnings.push(missing);
+            }
         }
         self.needed(object, &mut found);
         self.inherited(object, &mut found);
@@ -304,7 +329,11 @@ impl Analyzer for Elf<'_> {
             self.imported(object, is_python, &mut found);
             if !is_python {
                 self.opened(object, &mut found);
-                self.named(object, &mut found);
+                // OpenSSL names its authorities even where only hashes are
+                // computed; its own rule knows better.
+                if !name.starts_with(b"libcrypto") {
+                    self.named(object, &mut found);
+                }
             }
         }
         found
@@ -320,7 +349,7 @@ fn is_shared(path: &ImagePath) -> bool {
 /// A folder that belongs to one program or library, such as
 /// `/usr/share/NAME` or `/usr/lib/NAME/plugins`; not one that all share.
 fn is_private_folder(path: &ImagePath) -> bool {
-    const SHARED: [&str; 22] = [
+    const SHARED: [&str; 23] = [
         "etc/alternatives",
         "etc/default",
         "etc/init.d",
@@ -329,6 +358,7 @@ fn is_private_folder(path: &ImagePath) -> bool {
         "etc/pki",
         "usr/lib/locale",
         "usr/lib/modules",
+        "usr/lib/ssl",
         "usr/lib/terminfo",
         "usr/share/applications",
         "usr/share/ca-certificates",

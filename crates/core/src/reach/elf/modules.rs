@@ -33,7 +33,8 @@ impl Modules {
             .unwrap_or_default();
         let merged = tree
             .iter()
-            .filter(|(_, node)| node.is_file() && node.path.name().starts_with(b"libc.so.6"))
+            .filter(|(_, node)| node.is_file() && node.path.name() == b"libc.so.6")
+            .filter(|(_, node)| is_systems(&node.path))
             .filter_map(|(id, _)| Facts::parse(&OnDisk::open(&root.content(id)?).ok()?).ok())
             .any(|facts| facts.merged_glibc);
         let tables = conversion_tables(tree);
@@ -89,6 +90,9 @@ impl Modules {
     pub fn conversions(&self, texts: &BTreeSet<String>) -> Vec<(ImagePath, How)> {
         let mut reached: Vec<(ImagePath, How)> = texts
             .iter()
+            // `CA` and `DE` are aliases of national ASCIIs, and other things
+            // far more often.
+            .filter(|text| text.len() > 2)
             .filter_map(|text| Some((text, self.conversions.get(text)?)))
             .flat_map(|(text, modules)| {
                 let how = How::Named(text.clone());
@@ -109,7 +113,7 @@ impl Modules {
 /// `gconv-modules` and `gconv-modules.d/*.conf` of every `gconv` folder.
 fn conversion_tables(tree: &Tree) -> Vec<ImagePath> {
     tree.iter()
-        .filter(|(_, node)| node.is_file())
+        .filter(|(_, node)| node.is_file() && is_systems(&node.path))
         .filter(|(_, node)| {
             let parent = node.path.parent().unwrap_or_default();
             match parent.name() {
@@ -120,6 +124,12 @@ fn conversion_tables(tree: &Tree) -> Vec<ImagePath> {
         })
         .map(|(_, node)| node.path.clone())
         .collect()
+}
+
+/// A part of the system itself, not of another root that lies inside.
+fn is_systems(path: &ImagePath) -> bool {
+    let bytes = path.as_bytes();
+    bytes.starts_with(b"usr/lib") || bytes.starts_with(b"lib")
 }
 
 fn gconv_folder(table: &ImagePath) -> ImagePath {

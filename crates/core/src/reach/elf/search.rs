@@ -93,9 +93,7 @@ impl<'a> Search<'a> {
         let has = |text: &str| facts.interpreter.as_ref().is_some_and(|i| i.contains(text));
         if has("ld-musl") || facts.needed.iter().any(names_musl) {
             Loader::Musl
-        } else if has("ld-linux") || facts.needed.iter().any(|name| name == "libc.so.6") {
-            Loader::Glibc
-        } else if self.has_glibc {
+        } else if has("ld-linux") || self.has_glibc || names_glibc(facts) {
             Loader::Glibc
         } else {
             Loader::Musl
@@ -337,6 +335,10 @@ impl<'a> Search<'a> {
             .filter(|path| !is_variant(path) && self.tree.lookup(path).is_some())
             .any(|path| !defaults.contains(&folder(path)))
     }
+}
+
+fn names_glibc(facts: &Facts) -> bool {
+    facts.needed.iter().any(|name| name == "libc.so.6")
 }
 
 fn is_variant(path: &ImagePath) -> bool {

@@ -48,8 +48,8 @@ impl Strings {
     }
 
     fn take(&mut self, name: &str) {
-        if name.starts_with('/') {
-            if name.len() > 2 && name[1..].contains('/') && self.paths.len() < MAX_NAMES {
+        if let Some(rest) = name.strip_prefix('/') {
+            if rest.trim_matches('/').contains('/') && self.paths.len() < MAX_NAMES {
                 self.paths.insert(name.trim_end_matches('/').to_owned());
             }
         } else if is_library(name) && self.libraries.len() < MAX_NAMES {
@@ -63,7 +63,8 @@ pub fn charset_names(bytes: &(impl Bytes + ?Sized), ranges: &[(u64, u64)]) -> BT
     let mut found = BTreeSet::new();
     chunks(bytes, ranges, |chunk, first, last| {
         names(chunk, first, last, is_charset_byte, |name| {
-            if name.len() <= 32 && found.len() < MAX_NAMES {
+            let is_name = name.len() <= 32 && name.bytes().any(|b| b.is_ascii_alphabetic());
+            if is_name && found.len() < MAX_NAMES {
                 found.insert(name.to_ascii_uppercase());
             }
         });
@@ -146,10 +147,11 @@ fn names(
             .unwrap_or(rest.len());
         let end = start + length;
         let whole = (first || start > 0) && (last || end < chunk.len());
-        if whole && (2..=MAX_NAME).contains(&length) {
-            if let Ok(name) = std::str::from_utf8(&chunk[start..end]) {
-                each(name);
-            }
+        if whole
+            && (2..=MAX_NAME).contains(&length)
+            && let Ok(name) = std::str::from_utf8(&chunk[start..end])
+        {
+            each(name);
         }
         start = end + 1;
     }

@@ -277,6 +277,57 @@ fn imported_functions_bring_what_they_load() {
     }
 }
 
+#[test]
+fn musl_reads_its_path_file() {
+    let places: &[(&str, &str, &[&str])] = &[
+        ("srv/liba.so.1", A, SHARED),
+        ("usr/lib/liba.so.1", A, SHARED),
+    ];
+    let loader = "lib/ld-musl-x86_64.so.1";
+    if let Some(test) = with_needs(places, "x", &[], &[loader], &[]) {
+        assert_eq!(edges(&test, "x").0, ["/usr/lib/liba.so.1"]);
+    }
+    let path = "etc/ld-musl-x86_64.path = /nowhere\\n/srv\\n";
+    if let Some(test) = with_needs(places, "x", &[], &[loader, path], &[]) {
+        assert_eq!(edges(&test, "x").0, ["/srv/liba.so.1"]);
+        // musl does not tell RUNPATH from RPATH, and names of its own parts
+        // need no file.
+        let folder = test.folder.path();
+        let own = folder.join("stub/libpthread.so");
+        cc(
+            &own,
+            A,
+            &["-shared", "-fPIC", "-Wl,-soname,libpthread.so.0"],
+        )
+        .unwrap();
+        let flags = [
+            "-shared",
+            "-fPIC",
+            "-Wl,--no-as-needed",
+            &own.to_string_lossy(),
+        ];
+        cc(&folder.join("x"), "int x(void){return 0;}", &flags).unwrap();
+        assert_eq!(edges(&test, "x"), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn damage_is_told_once_and_by_name() {
+    let test = root(
+        &["usr/lib/x.so = \u{7f}ELF\u{9}\u{9}................."],
+        &[],
+    );
+    let elf = Elf::new(&test.root);
+    let roots = vec![(test.id("usr/lib/x.so"), How::Command)];
+    let graph = Graph::close(&test.root.tree, roots, &[&elf]);
+    assert_eq!(graph.warnings.len(), 1);
+    assert!(
+        graph.warnings[0].starts_with("/usr/lib/x.so: damaged"),
+        "{:?}",
+        graph.warnings
+    );
+}
+
 /// What `ldd` says about every program of `/usr/bin`: a chore, as it depends
 /// on the machine. `cargo test -p whit-core ldd -- --ignored --nocapture`
 #[test]
@@ -290,7 +341,7 @@ fn ldd_agrees() {
         if !(text.starts_with("/usr/bin/") && node.is_executable()) {
             continue;
         }
-        let Some(facts) = elf.facts(id, &mut Found::default()) else {
+        let Some(facts) = elf.facts(id) else {
             continue;
         };
         if facts.interpreter.is_none() {

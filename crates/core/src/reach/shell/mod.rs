@@ -11,7 +11,7 @@ pub use commands::{Script, commands};
 pub use programs::{Programs, resolve_program};
 
 use super::{Analyzer, Cause, Found, How};
-use crate::index::FileId;
+use crate::index::{FileId, PackageKind};
 use crate::source::FatRoot;
 
 /// Bytes of a script that are read.
@@ -46,6 +46,25 @@ impl<'a> Shell<'a> {
         Some(head)
     }
 
+    /// True for a script that a package brought and that is kept because its
+    /// folder is: OpenSSL's `CA.pl` must not keep Perl.
+    fn is_only_data(&self, file: FileId, cause: &Cause) -> bool {
+        let tree = &self.root.tree;
+        let by_system = tree.node(file).package.is_some_and(|id| {
+            matches!(tree.package(id).kind, PackageKind::Dpkg | PackageKind::Apk)
+        });
+        by_system
+            && matches!(
+                cause.how,
+                How::Named(_)
+                    | How::PackageData(_)
+                    | How::PackageMetadata(_)
+                    | How::Config(_)
+                    | How::Depends(_)
+                    | How::Surroundings(_)
+            )
+    }
+
     fn script(&self, file: FileId, bytes: &[u8], found: &mut Found) {
         let folder = self.root.tree.path(file).parent().unwrap_or_default();
         let script = Script::parse(&String::from_utf8_lossy(bytes));
@@ -58,9 +77,29 @@ impl<'a> Shell<'a> {
 
 impl Analyzer for Shell<'_> {
     fn follow(&self, file: FileId) -> Found {
+        let cause = Cause {
+            from: None,
+            how: How::Command,
+        };
+        self.follow_caused(file, &cause)
+    }
+
+    /// A file that a script reads with `.` is a script, whatever its name; and
+    /// an interpreter is not kept for a package's script that nobody runs.
+    fn follow_caused(&self, file: FileId, cause: &Cause) -> Found {
         let mut found = Found::default();
         let node = self.root.tree.node(file);
         if !node.is_file() {
+            return found;
+        }
+        if matches!(&cause.how, How::Runs(command) if command.starts_with(". ")) {
+            let host = self
+                .root
+                .content(file)
+                .filter(|_| node.size() <= MAX_SCRIPT);
+            if let Some(bytes) = host.and_then(|host| std::fs::read(host).ok()) {
+                self.script(file, &bytes, &mut found);
+            }
             return found;
         }
         let Some(bytes) = self.read(file) else {
@@ -71,6 +110,9 @@ impl Analyzer for Shell<'_> {
             self.script(file, &bytes, &mut found);
             return found;
         };
+        if !first.is_shell() && self.is_only_data(file, cause) {
+            return found;
+        }
         let program = self.programs.interpreter(&first);
         if program.is_empty() && node.is_executable() {
             let name = &first.interpreter;
@@ -81,24 +123,6 @@ impl Analyzer for Shell<'_> {
         }
         found.edges.extend(program);
         if first.is_shell() {
-            self.script(file, &bytes, &mut found);
-        }
-        found
-    }
-
-    /// A file that a script reads with `.` is a script, whatever its name.
-    fn follow_caused(&self, file: FileId, cause: &Cause) -> Found {
-        let sourced = matches!(&cause.how, How::Runs(command) if command.starts_with(". "));
-        let node = self.root.tree.node(file);
-        if !sourced || !node.is_file() || node.size() > MAX_SCRIPT {
-            return self.follow(file);
-        }
-        let mut found = Found::default();
-        if let Some(bytes) = self
-            .root
-            .content(file)
-            .and_then(|host| std::fs::read(host).ok())
-        {
             self.script(file, &bytes, &mut found);
         }
         found
@@ -250,6 +274,26 @@ mod tests {
         let warnings = |file| Shell::new(&test.root).follow(test.id(file)).warnings;
         assert_eq!(warnings("x").len(), 1);
         assert!(warnings("y").is_empty());
+    }
+
+    #[test]
+    fn a_packages_script_that_is_only_data_keeps_no_interpreter() {
+        let test = root(
+            &[
+                "*usr/lib/x/CA.pl = #!/usr/bin/perl\\n @openssl",
+                "*usr/bin/perl @perl",
+            ],
+            &[],
+        );
+        let follow = |how| {
+            let cause = Cause { from: None, how };
+            Shell::new(&test.root).follow_caused(test.id("usr/lib/x/CA.pl"), &cause)
+        };
+        assert!(follow(How::PackageData("openssl".into())).edges.is_empty());
+        assert_eq!(
+            test.names(&follow(How::Runs("CA.pl".into())).edges),
+            ["/usr/bin/perl"]
+        );
     }
 
     #[test]
