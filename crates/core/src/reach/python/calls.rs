@@ -97,6 +97,20 @@ pub fn recognise<'a>(call: &'a ast::ExprCall, context: &Context) -> Call<'a> {
                 None => Call::Plain,
             };
         }
+        "which" if whole.starts_with("shutil.") => {
+            return match first_text(call) {
+                Some(program) => Call::Loads(vec![Target::Which(program)]),
+                None => Call::Plain,
+            };
+        }
+        "version" | "distribution" | "metadata" | "requires" | "get_distribution"
+            if whole.contains("metadata.") || whole.contains("pkg_resources") =>
+        {
+            return match first_text(call) {
+                Some(name) => Call::Loads(vec![Target::Metadata(name)]),
+                None => Call::Plain,
+            };
+        }
         _ => {}
     }
     if let Some(targets) = command(call, &whole, last) {
@@ -249,7 +263,6 @@ fn command(call: &ast::ExprCall, whole: &str, last: &str) -> Option<Vec<Target>>
         || match last {
             "Popen" | "check_call" | "check_output" | "create_subprocess_exec" => true,
             "run" | "call" => whole.starts_with("subprocess."),
-            "which" => whole.starts_with("shutil.") || whole == "which",
             "spawn" => whole.starts_with("pexpect.") || whole.starts_with("pty."),
             _ => {
                 whole.starts_with("os.")

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 use whit_oci::ImagePath;
 
-use super::binary;
+use super::binary::{self, Strings};
 use super::data;
 use super::distributions::{DistributionId, Distributions, Read};
 use super::facts::Facts;
@@ -17,6 +17,7 @@ use super::names::{Names, Sleeper};
 use super::resolve::Resolver;
 use super::rules::{self, HIDDEN};
 use super::startup;
+use super::walk::is_common;
 use crate::index::{FileId, Tree};
 use crate::reach::{Analyzer, Found, How};
 
@@ -94,7 +95,7 @@ struct Unit {
 /// What reading one file gives, before it is put into the state.
 enum Read1 {
     Source(Box<Imports>),
-    Extension { bytes: Vec<u8> },
+    Extension { strings: Box<Strings> },
     Interpreter,
     Other,
 }
@@ -229,7 +230,9 @@ impl<'a> Python<'a> {
             Some(b"py" | b"pyw") => {}
             Some(b"so") => {
                 return match (self.read)(file) {
-                    Some(bytes) => Read1::Extension { bytes },
+                    Some(bytes) => Read1::Extension {
+                        strings: Box::new(binary::strings(&bytes)),
+                    },
                     None => Read1::Other,
                 };
             }
@@ -275,12 +278,12 @@ impl<'a> Python<'a> {
                 Imports::default()
             }
             Read1::Source(imports) => *imports,
-            Read1::Extension { bytes } => {
-                if origin == Origin::Standard {
-                    Imports::default()
-                } else {
-                    self.extension(&bytes, &name, origin)
-                }
+            // What the standard library's own import is in a table.
+            Read1::Extension { .. } if origin == Origin::Standard => Imports::default(),
+            Read1::Extension { strings } => {
+                let imports = self.extension(&strings, &name, origin);
+                woken.extend(state.names.glued(strings.glued));
+                imports
             }
         };
         if imports.broken && origin == Origin::User {
@@ -371,6 +374,10 @@ impl<'a> Python<'a> {
         let references = std::mem::take(&mut unit.references[at]);
         let children = std::mem::take(&mut unit.children[at]);
         let origin = unit.origin;
+        let home = unit
+            .name
+            .as_ref()
+            .map_or_else(String::new, |(name, _)| name.clone());
         let gated = origin == Origin::Standard
             && !unit
                 .name
@@ -383,7 +390,10 @@ impl<'a> Python<'a> {
 
         let mut woken = Vec::new();
         for name in &code.mentions {
-            woken.extend(state.names.mention(name, file));
+            woken.extend(match name.strip_prefix('.') {
+                Some(own) => state.names.mention(&format!("{home}.{own}"), file),
+                None => state.names.mention(name, file),
+            });
         }
         for prefix in &code.prefixes {
             woken.extend(state.names.prefix(prefix));
@@ -398,7 +408,11 @@ impl<'a> Python<'a> {
             let sleeper = Sleeper::Scope { file, scope: child };
             let open = match gate {
                 Gate::Open => true,
-                Gate::Named(name) => !gated || state.names.wait(&name, sleeper),
+                Gate::Named(_) if !gated => true,
+                Gate::Named(name) if is_common(&name) => {
+                    state.names.wait(&format!("{home}.{name}"), sleeper)
+                }
+                Gate::Named(name) => state.names.wait(&name, sleeper),
                 Gate::NamedElsewhere(names) => names
                     .iter()
                     .any(|name| state.names.wait_elsewhere(name, file, sleeper)),
@@ -423,6 +437,7 @@ impl<'a> Python<'a> {
             python: self,
             home: &home,
             is_package,
+            origin,
         };
         if origin == Origin::Standard {
             // Only imports count in the standard library: its strings name
@@ -658,49 +673,84 @@ impl<'a> Python<'a> {
             .collect()
     }
 
-    /// What an extension module's strings tell.
-    fn extension(&self, bytes: &[u8], name: &Option<(String, bool)>, origin: Origin) -> Imports {
-        let words = binary::words(bytes);
-        let mut found: BTreeSet<String> = words.dotted.iter().cloned().collect();
-        let mut partners: BTreeSet<String> = BTreeSet::new();
+    /// What an extension module's strings tell; its glued text goes to the
+    /// names as it is.
+    fn extension(
+        &self,
+        strings: &Strings,
+        name: &Option<(String, bool)>,
+        origin: Origin,
+    ) -> Imports {
+        let mut found: BTreeSet<String> = strings.dotted.clone();
+        let mut tops: BTreeSet<String> = rules::IMPORTED_BY_EXTENSIONS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        // Dotted names that glued text is searched for.
+        let mut dotted = Vec::new();
         if let Origin::Library(id) = origin {
-            partners.extend(self.top_modules(id));
             let distribution = self.distributions.get(id);
-            for required in &distribution.requires {
-                if let Some(other) = self.distributions.named(required, &distribution.site) {
-                    partners.extend(self.top_modules(other));
+            let partners = distribution
+                .requires
+                .iter()
+                .filter_map(|required| self.distributions.named(required, &distribution.site))
+                .chain([id]);
+            for partner in partners {
+                for top in self.top_modules(partner) {
+                    if !strings.glued.is_empty() {
+                        dotted.extend(self.modules.dotted_below(&distribution.site.join(&top)));
+                    }
+                    tops.insert(top);
                 }
             }
         }
-        let known =
-            |word: &str| partners.contains(word) || rules::IMPORTED_BY_EXTENSIONS.contains(&word);
-        found.extend(words.single.iter().filter(|word| known(word)).cloned());
-        if let Some((name, _)) = name
-            && let Some((package, _)) = name.rsplit_once('.')
-        {
-            // `from .sibling import x`
-            found.extend(
-                words
-                    .single
-                    .iter()
-                    .map(|word| format!("{package}.{word}"))
-                    .filter(|module| self.modules.find(module).is_some()),
-            );
+        found.extend(strings.single.intersection(&tops).cloned());
+        let mut siblings = BTreeMap::new();
+        if let Some((name, is_package)) = name {
+            let package = own_package(name, *is_package);
+            for module in self.modules.submodules(package) {
+                if let Some((_, last)) = module.rsplit_once('.') {
+                    siblings.insert(last.to_owned(), module.clone());
+                }
+            }
         }
-        if binary::is_rust(bytes) {
-            let mut names: Vec<&str> = rules::IMPORTED_BY_EXTENSIONS
+        // `from .sibling import x`; all of them where nothing can be read.
+        found.extend(
+            siblings
                 .iter()
-                .copied()
-                .filter(|name| name.len() > 4)
+                .filter(|(last, _)| strings.unreadable || strings.single.contains(*last))
+                .map(|(_, module)| module.clone()),
+        );
+        if !strings.glued.is_empty() {
+            dotted.extend(self.standard_dotted());
+            let names: Vec<&str> = dotted
+                .iter()
+                .map(String::as_str)
+                .chain(tops.iter().map(String::as_str))
+                .chain(siblings.keys().map(String::as_str))
                 .collect();
-            names.extend(partners.iter().map(String::as_str).filter(|n| n.len() > 4));
-            found.extend(
-                binary::containing(bytes, &names)
-                    .into_iter()
-                    .map(str::to_owned),
-            );
+            for name in binary::within(&strings.glued, &names) {
+                found.insert(siblings.get(name).map_or(name, String::as_str).to_owned());
+            }
         }
-        Imports::of_words(found, words.single)
+        Imports::of_words(found, strings.single.clone())
+    }
+
+    /// The dotted modules of the standard library.
+    fn standard_dotted(&self) -> Vec<String> {
+        let Some(dir) = self.tree.lookup(&self.stdlib) else {
+            return Vec::new();
+        };
+        let inside = |path: &ImagePath| !self.sites.iter().any(|site| path.starts_with(site));
+        self.tree
+            .below(dir)
+            .into_iter()
+            .map(|file| self.tree.path(file))
+            .filter(|path| inside(path))
+            .filter_map(|path| self.modules.name_of(path))
+            .map(|(name, _)| name)
+            .filter(|name| name.contains('.') && !name.starts_with("test."))
+            .collect()
     }
 }
 

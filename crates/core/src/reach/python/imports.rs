@@ -77,6 +77,10 @@ pub enum Target {
     /// A command: the words of a list, or a line for the shell.
     Command(Vec<String>),
     Shell(String),
+    /// A program that is looked for in `PATH`.
+    Which(String),
+    /// A distribution whose metadata is read.
+    Metadata(String),
     /// A shared library by name or path, for `dlopen`; `search` when it goes
     /// through `ctypes.util.find_library`.
     Library {

@@ -186,7 +186,8 @@ impl<'a> Modules<'a> {
                     .iter()
                     .find_map(|suffix| name.strip_suffix(suffix.as_str()))
                     .unwrap_or(name);
-                if super::imports::is_identifier(stem) && !stem.starts_with("__") {
+                // `import_module` takes names that no statement could.
+                if !stem.is_empty() && !stem.contains('.') && !stem.starts_with("__") {
                     names.insert(format!("{package}.{stem}"));
                 }
             }
@@ -211,7 +212,7 @@ impl<'a> Modules<'a> {
                 .find_map(|suffix| rest.strip_suffix(suffix.as_str()))?;
             let mut parts: Vec<&str> = prefix.split('.').filter(|part| !part.is_empty()).collect();
             parts.extend(stem.split('/').filter(|part| !part.is_empty()));
-            if !parts.iter().all(|part| super::imports::is_identifier(part)) {
+            if parts.iter().any(|part| part.contains('.')) {
                 return None;
             }
             let is_package = parts.last() == Some(&"__init__");
@@ -224,6 +225,21 @@ impl<'a> Modules<'a> {
             return Some((parts.join("."), is_package));
         }
         None
+    }
+
+    /// Every module with a dotted name below a package or folder, as
+    /// `importlib` would name it.
+    pub fn dotted_below(&self, dir: &ImagePath) -> Vec<String> {
+        let Some(id) = self.tree.lookup(dir) else {
+            return Vec::new();
+        };
+        self.tree
+            .below(id)
+            .into_iter()
+            .filter_map(|file| self.name_of(self.tree.path(file)))
+            .map(|(name, _)| name)
+            .filter(|name| name.contains('.'))
+            .collect()
     }
 
     /// The folders that are searched, in order.

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
+use super::binary::within;
+use super::imports::is_identifier;
 use crate::index::FileId;
 
 /// What is woken by a name.
@@ -27,6 +29,8 @@ pub struct Names {
     seen: HashMap<Box<str>, (FileId, bool)>,
     prefixes: BTreeSet<Box<str>>,
     suffixes: BTreeSet<Box<str>>,
+    /// Text of compiled modules without borders between its names.
+    glued: Vec<Vec<u8>>,
     /// Woken by any mention.
     asleep: BTreeMap<Box<str>, Vec<Sleeper>>,
     /// Woken by a mention in another file.
@@ -99,6 +103,26 @@ impl Names {
         self.wake(keys)
     }
 
+    /// Notes text in which names are glued together: each one that occurs
+    /// anywhere in it counts as mentioned.
+    pub fn glued(&mut self, text: Vec<u8>) -> Vec<Sleeper> {
+        if text.is_empty() {
+            return Vec::new();
+        }
+        // Short names occur in any text; they count, to be on the safe side.
+        // `module.name` and `name()` are this room's own notation.
+        let asleep: Vec<Box<str>> = self
+            .asleep
+            .keys()
+            .filter(|name| is_identifier(name))
+            .cloned()
+            .collect();
+        let names: Vec<&str> = asleep.iter().map(|name| &**name).collect();
+        let found = within(&text, &names).into_iter().map(Box::from).collect();
+        self.glued.push(text);
+        self.wake(found)
+    }
+
     fn wake(&mut self, names: Vec<Box<str>>) -> Vec<Sleeper> {
         names
             .iter()
@@ -137,7 +161,11 @@ impl Names {
         }) || (0..name.len()).any(|from| {
             name.get(from..)
                 .is_some_and(|tail| self.suffixes.contains(tail))
-        })
+        }) || is_identifier(name)
+            && self
+                .glued
+                .iter()
+                .any(|text| memchr::memmem::find(text, name.as_bytes()).is_some())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use whit_oci::ImagePath;
 
-use super::closure::{Python, own_package};
+use super::closure::{Origin, Python, own_package};
 use super::imports::{Imports, Target, is_dotted};
 use super::modules::{Module, absolute};
 use super::rules;
@@ -25,6 +25,7 @@ pub struct Resolver<'p, 'a> {
     /// The module's own name; empty for scripts.
     pub home: &'p str,
     pub is_package: bool,
+    pub origin: Origin,
 }
 
 impl Resolver<'_, '_> {
@@ -48,6 +49,7 @@ impl Resolver<'_, '_> {
                     .modules
                     .submodules(package)
                     .into_iter()
+                    .filter(|module| !self.lacks_driver(module))
                     .map(|module| {
                         let how = How::Import(module.clone());
                         Wish::Module(module, how)
@@ -59,6 +61,12 @@ impl Resolver<'_, '_> {
             Target::Main(module) => self.main(module),
             Target::Command(argv) => self.command(argv),
             Target::Shell(line) => self.shell(line),
+            // A library that asks whether a program is there works without it.
+            Target::Which(program) if self.origin == Origin::User => {
+                self.command(std::slice::from_ref(program))
+            }
+            Target::Which(_) => Vec::new(),
+            Target::Metadata(name) => self.metadata(name),
             Target::Library { name, search } => self.library(name, *search),
             Target::EntryPoints(group) => self.entry_points(group),
         }
@@ -153,6 +161,9 @@ impl Resolver<'_, '_> {
             return Vec::new();
         }
         let mut wishes = self.entry_points(text);
+        if self.lacks_driver(text) {
+            return wishes;
+        }
         let how = || How::Named(text.to_owned());
         let (path, attribute) = match text.split_once(':') {
             Some((path, attribute)) => (path, Some(attribute)),
@@ -179,6 +190,19 @@ impl Resolver<'_, '_> {
             }
         }
         wishes
+    }
+
+    /// True for an optional part of the package that asks, where nothing that
+    /// it needs is installed.
+    fn lacks_driver(&self, module: &str) -> bool {
+        rules::OPTIONAL.iter().any(|optional| {
+            self.home.starts_with(optional.package)
+                && module.starts_with(optional.module)
+                && !optional
+                    .needs
+                    .iter()
+                    .any(|driver| self.python.modules.find(driver).is_some())
+        })
     }
 
     /// Whether a module binds a name at its top level, as far as can be seen.
@@ -333,6 +357,19 @@ impl Resolver<'_, '_> {
                 .map(|id| Wish::File(id, how())),
         );
         wishes
+    }
+
+    fn metadata(&self, name: &str) -> Vec<Wish> {
+        let site = ImagePath::root();
+        let Some(id) = self.python.distributions.named(name, &site) else {
+            return Vec::new();
+        };
+        let distribution = self.python.distributions.get(id);
+        distribution
+            .metadata
+            .map(|id| Wish::File(id, How::PackageMetadata(distribution.name.clone())))
+            .into_iter()
+            .collect()
     }
 
     fn entry_points(&self, group: &str) -> Vec<Wish> {

@@ -35,7 +35,7 @@ pub const HIDDEN: &[Hidden] = &[
     // Arithmetic on huge integers, since 3.12.
     hidden("", "_pylong", ""),
     // `sys.breakpointhook`.
-    hidden("", "pdb", "breakpoint"),
+    hidden("", "pdb", "breakpoint()"),
     // `__reduce_ex__` of objects without a hand-written one.
     hidden("", "copyreg", ""),
     hidden("_array", "copyreg", ""),
@@ -111,7 +111,6 @@ pub const ALL_LIVE: &[&str] = &[
     "copyreg",
     "encodings",
     "io",
-    "runpy",
     "sqlite3.dump",
     "threading",
     "warnings",
@@ -147,6 +146,7 @@ pub const CALLED_BY_C: &[&str] = &[
     "write",
     "exec_module",
     "create_module",
+    "_run_module_as_main",
     "persistent_id",
     "persistent_load",
     "find_class",
@@ -236,3 +236,38 @@ pub fn six_move(name: &str) -> String {
 /// Tools that install packages, present in most images and used by few apps.
 /// A library that imports one in a `try` or in a function works without it.
 pub const INSTALLERS: &[&str] = &["pip", "setuptools", "wheel", "uv", "distribute"];
+
+/// Submodules that a package loads by a computed name and that are of no use
+/// without one of several other packages.
+pub struct Optional {
+    pub package: &'static str,
+    pub module: &'static str,
+    pub needs: &'static [&'static str],
+}
+
+/// A dialect of SQLAlchemy cannot connect without a driver. Naming one in an
+/// `import`, or as a word in the app's code, keeps it in any case.
+pub const OPTIONAL: &[Optional] = &[
+    Optional {
+        package: "sqlalchemy",
+        module: "sqlalchemy.dialects.mssql",
+        needs: &["pyodbc", "pymssql", "aioodbc", "mssql_python"],
+    },
+    Optional {
+        package: "sqlalchemy",
+        module: "sqlalchemy.dialects.mysql",
+        needs: &[
+            "MySQLdb", "pymysql", "aiomysql", "asyncmy", "mysql", "mariadb", "cymysql", "pyodbc",
+        ],
+    },
+    Optional {
+        package: "sqlalchemy",
+        module: "sqlalchemy.dialects.oracle",
+        needs: &["oracledb", "cx_Oracle"],
+    },
+    Optional {
+        package: "sqlalchemy",
+        module: "sqlalchemy.dialects.postgresql",
+        needs: &["psycopg", "psycopg2", "psycopg2cffi", "asyncpg", "pg8000"],
+    },
+];

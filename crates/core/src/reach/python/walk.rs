@@ -1,5 +1,7 @@
 //! One walk over a syntax tree, gathering what [`Imports`] tells.
 
+use std::collections::BTreeSet;
+
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
     self as ast, ExceptHandler, Expr, InterpolatedStringElement, Stmt, StmtClassDef,
@@ -16,6 +18,7 @@ use super::imports::{
 /// Anything else may have registered the function somewhere: it counts as
 /// called.
 const PLAIN_DECORATORS: &[&str] = &[
+    "_check_name",
     "abstractmethod",
     "asynccontextmanager",
     "cache",
@@ -58,7 +61,7 @@ pub(super) struct Walk {
     sees_own_place: bool,
     imports_computed: bool,
     /// Words that are submodules if the file turns out to load lazily.
-    words: Vec<(u32, String)>,
+    words: BTreeSet<(u32, String)>,
 }
 
 impl Walk {
@@ -84,7 +87,7 @@ impl Walk {
             lazy: false,
             sees_own_place: false,
             imports_computed: false,
-            words: Vec::new(),
+            words: BTreeSet::new(),
         }
     }
 
@@ -92,11 +95,27 @@ impl Walk {
         self.visit_body(body);
         if self.lazy {
             for (scope, word) in std::mem::take(&mut self.words) {
-                self.refer_in(scope, Target::Sibling(word));
+                self.sibling(scope, word);
             }
         }
         self.imports.scans_siblings |= self.sees_own_place && self.imports_computed;
         self.imports
+    }
+
+    /// A word in a file that loads lazily: perhaps a submodule, wanted when
+    /// another file names it. What `.word` stands for has a name elsewhere.
+    fn sibling(&mut self, scope: u32, word: String) {
+        let scope = if word.starts_with('.') {
+            scope
+        } else {
+            self.imports.scopes.push(Scope {
+                parent: Some(scope),
+                gate: Gate::NamedElsewhere(vec![word.as_str().into()]),
+                ..Scope::default()
+            });
+            self.imports.scopes.len() as u32 - 1
+        };
+        self.refer_in(scope, Target::Sibling(word));
     }
 
     fn refer(&mut self, target: Target) {
@@ -175,6 +194,9 @@ impl Walk {
             let local = alias.asname.as_ref().map_or(name, |local| local.as_str());
             self.bind(local);
             self.mention(name);
+            if is_common(name) {
+                self.mention(&format!("{module}.{name}"));
+            }
             if import.level == 0 {
                 self.context
                     .aliases
@@ -395,6 +417,10 @@ impl Walk {
         let items: &[Expr] = match value {
             Expr::List(list) => &list.elts,
             Expr::Tuple(tuple) => &tuple.elts,
+            Expr::StringLiteral(text) => {
+                self.imports.exports.insert(text.value.to_str().into());
+                return;
+            }
             other => return self.visit_expr(other),
         };
         for item in items {
@@ -432,12 +458,12 @@ impl Walk {
         }
         if is_identifier(text) {
             self.mention(text);
-            self.words.push((self.scope, text.to_owned()));
+            self.words.insert((self.scope, text.to_owned()));
         } else if !self.in_annotation {
             let path = text.strip_prefix("ext://").unwrap_or(text);
             if let Some(rest) = path.strip_prefix('.') {
                 if is_dotted(rest.trim_start_matches('.')) {
-                    self.words.push((self.scope, path.to_owned()));
+                    self.words.insert((self.scope, path.to_owned()));
                 }
             } else {
                 let (module, attribute) = path.split_once(':').unwrap_or((path, "x"));
@@ -487,6 +513,21 @@ impl Walk {
     }
 
     fn call(&mut self, call: &ast::ExprCall) {
+        match &*call.func {
+            // `__all__.extend([...])`, `__all__.append("x")`
+            Expr::Attribute(method) if matches!(&*method.value, Expr::Name(name) if name.id.as_str() == "__all__") =>
+            {
+                for argument in &call.arguments.args {
+                    self.export(argument);
+                }
+                return;
+            }
+            // The call of a builtin is told from other uses of its name.
+            Expr::Name(name) if matches!(name.id.as_str(), "help" | "breakpoint") => {
+                self.mention(&format!("{}()", name.id));
+            }
+            _ => {}
+        }
         let facts = calls::recognise(call, &self.context);
         match facts {
             Call::Plain => {
@@ -578,12 +619,20 @@ impl<'a> Visitor<'a> for Walk {
                 let text = name.id.as_str();
                 if name.ctx != ast::ExprContext::Store {
                     self.mention(text);
+                    if is_common(text) {
+                        self.mention(&format!(".{text}"));
+                    }
                     self.sees_own_place |= matches!(text, "__file__" | "__path__");
                 }
             }
             Expr::Attribute(attribute) => {
                 let name = attribute.attr.as_str();
                 self.mention(name);
+                if is_common(name)
+                    && let Some(path) = constants::path(expr, &self.context.aliases)
+                {
+                    self.mention(&path);
+                }
                 self.imports.reads_source |= calls::reads_source(name);
                 if name == "moves"
                     || constants::path(&attribute.value, &Aliases::new())
@@ -627,6 +676,13 @@ impl<'a> Visitor<'a> for Walk {
         // Parts of f-strings that are plain strings.
         self.part(&text.value);
     }
+}
+
+/// Names that a module gives to its own self-test or command line. So many
+/// things are called so that only `module.name`, or the bare name in the same
+/// file (written `.name`), counts as a mention.
+pub(super) fn is_common(name: &str) -> bool {
+    matches!(name, "main" | "_main" | "test" | "_test" | "demo" | "_demo")
 }
 
 fn is_sys_modules(expr: &Expr) -> bool {
