@@ -192,7 +192,7 @@ impl<'a> Elf<'a> {
     }
 
     /// Files that are necessary for the functions that it imports.
-    fn imported(&self, object: Object<'_>, is_python: bool, found: &mut Found) {
+    fn imported(&self, object: Object<'_>, is_runtime: bool, found: &mut Found) {
         let tree = &self.root.tree;
         let imports = &object.facts.imports;
         let is_glibc = self.search.loader(object.facts) == Loader::Glibc;
@@ -205,14 +205,14 @@ impl<'a> Elf<'a> {
                 self.open(object, &name, found);
             }
         }
-        if is_glibc && imports.contains(&Function::Iconv) {
+        if is_glibc && imports.contains(&Function::Iconv) && !is_runtime {
             for (path, how) in self.modules.conversions(&object.facts.charsets) {
                 found.reach(tree, &path, how);
             }
         }
         // Python offers `os.system` to everybody; who uses it is seen in the
         // Python code.
-        if imports.contains(&Function::Shell) && !is_python {
+        if imports.contains(&Function::Shell) && !is_runtime {
             found.reach(tree, &"bin/sh".into(), How::Runs("sh".to_owned()));
         }
     }
@@ -254,8 +254,7 @@ impl<'a> Elf<'a> {
                 _ => {}
             }
         }
-        let is_cpp_runtime = tree.path(object.file).name().starts_with(b"libstdc++.so");
-        if object.facts.strings.zones && !is_cpp_runtime {
+        if object.facts.strings.zones {
             let zones = surroundings::zones(tree);
             let how = How::Named("/usr/share/zoneinfo".to_owned());
             found
@@ -323,17 +322,16 @@ impl Analyzer for Elf<'_> {
         self.needed(object, &mut found);
         self.inherited(object, &mut found);
         self.loader_files(object, &mut found);
-        // What these name and import is their trade, not their need.
+        // What a C library names and imports is its trade, not its need; the
+        // same goes in part for the runtimes of languages.
         if !facts.is_libc(name) {
-            let is_python = facts.is_python(name);
-            self.imported(object, is_python, &mut found);
-            if !is_python {
+            let is_runtime = facts.is_python(name) || name.starts_with(b"libstdc++.so");
+            self.imported(object, is_runtime, &mut found);
+            // OpenSSL names its authorities even where only hashes are
+            // computed; its own rule knows better.
+            if !is_runtime && !name.starts_with(b"libcrypto") {
                 self.opened(object, &mut found);
-                // OpenSSL names its authorities even where only hashes are
-                // computed; its own rule knows better.
-                if !name.starts_with(b"libcrypto") {
-                    self.named(object, &mut found);
-                }
+                self.named(object, &mut found);
             }
         }
         found
