@@ -5,8 +5,8 @@
 //! returns a value of its own.
 
 pub mod download;
-pub mod emit;
 pub mod elf;
+pub mod emit;
 pub mod index;
 pub mod observe;
 pub mod pipeline;

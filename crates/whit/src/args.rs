@@ -14,13 +14,21 @@ use whit_oci::Compression;
 /// no root.
 #[derive(Debug, Parser)]
 #[command(name = "whit", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Start with `whit build .` in a Python project, or `whit shrink IMAGE.tar`.")]
+#[command(
+    after_help = "Start with `whit build .` in a Python project, or `whit shrink IMAGE.tar`."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
     /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Screen")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Screen"
+    )]
     pub color: ColorWhen,
 
     /// Print nothing but results and errors

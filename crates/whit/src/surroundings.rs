@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use whit_core::download::Proxies;
 
 use crate::ui::Failure;
 
@@ -48,6 +49,23 @@ impl Surroundings {
             cancel: cancelled_by_signals()?,
         })
     }
+
+    /// The proxies of the environment, in the spelling that curl reads too.
+    pub fn proxies(&self) -> Proxies {
+        let first = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| self.environment.get(*name))
+                .filter(|value| !value.is_empty())
+                .cloned()
+        };
+        Proxies {
+            http: first(&["http_proxy"]),
+            https: first(&["https_proxy", "HTTPS_PROXY"]),
+            all: first(&["all_proxy", "ALL_PROXY"]),
+            none_for: first(&["no_proxy", "NO_PROXY"]),
+        }
+    }
 }
 
 fn cache_folder(environment: &BTreeMap<String, String>) -> Result<PathBuf, Failure> {
@@ -61,8 +79,10 @@ fn cache_folder(environment: &BTreeMap<String, String>) -> Result<PathBuf, Failu
         .or_else(|| set("HOME").map(|home| home.join(".cache")))
         .map(|folder| folder.join("whit"))
         .ok_or_else(|| {
-            Failure::input(anyhow::anyhow!("there is no home folder to keep a cache in"))
-                .hint("set XDG_CACHE_HOME to a folder that you may write to".to_owned())
+            Failure::input(anyhow::anyhow!(
+                "there is no home folder to keep a cache in"
+            ))
+            .hint("set XDG_CACHE_HOME to a folder that you may write to".to_owned())
         })
 }
 

@@ -81,7 +81,9 @@ pub fn run(
         Some(witness) => observe::files(&original.tree, &witness.trace()),
         None => Vec::new(),
     };
-    tools.progress.phase("following what the code can reach", None);
+    tools
+        .progress
+        .phase("following what the code can reach", None);
     let reaching = watch.time("reach", || Reaching::prepare(original, wish, tools))?;
 
     let mut repairs: Vec<(FileId, How)> = Vec::new();
@@ -120,7 +122,12 @@ pub fn run(
 
     tools.progress.phase("writing the report", None);
     let mut report = describe(original, wish, &attempt, &reaching);
-    report.proof = prove::proof(witness.as_ref(), &judgement, rounds, &repaired_paths(original, &repairs));
+    report.proof = prove::proof(
+        witness.as_ref(),
+        &judgement,
+        rounds,
+        &repaired_paths(original, &repairs),
+    );
     if let Some(folder) = &wish.save_run {
         save_run(folder, witness.as_ref(), &report)?;
     }
@@ -240,12 +247,7 @@ fn rescue(
     Ok(staged.commit()?)
 }
 
-fn describe(
-    original: &FatRoot,
-    wish: &Wish,
-    attempt: &Attempt,
-    reaching: &Reaching<'_>,
-) -> Report {
+fn describe(original: &FatRoot, wish: &Wish, attempt: &Attempt, reaching: &Reaching<'_>) -> Report {
     let before = measure::fat(original);
     let after = measure::small(&attempt.layers);
     let files = report::file_lines(&original.tree, &attempt.plan, &attempt.small);

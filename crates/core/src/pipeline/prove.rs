@@ -44,11 +44,7 @@ pub(super) struct Judgement {
 }
 
 /// Runs the original twice, at the same time.
-pub(super) fn watch(
-    original: &FatRoot,
-    wish: &Wish,
-    tools: &Tools<'_>,
-) -> Result<Witness, Error> {
+pub(super) fn watch(original: &FatRoot, wish: &Wish, tools: &Tools<'_>) -> Result<Witness, Error> {
     let stage = stage(original, wish, &tools.workspace.folder("stage-original")?)?;
     let runs = observe::observe_twice(&stage, &wish.probes, true, tools.cancel)?;
     let replay = wish.probes.replay(&runs[0]);
@@ -66,7 +62,11 @@ pub(super) fn judge(
 ) -> Result<Judgement, Error> {
     let folder = tools.workspace.folder(&format!("small-{round}"))?;
     let small = reopen(staged.location(), wish, tools, &folder)?;
-    let stage = stage(&small, wish, &tools.workspace.folder(&format!("stage-small-{round}"))?)?;
+    let stage = stage(
+        &small,
+        wish,
+        &tools.workspace.folder(&format!("stage-small-{round}"))?,
+    )?;
     let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
     let known = |path: &Path| {
         let path = ImagePath::clamped(path.as_os_str().as_bytes());
@@ -89,12 +89,7 @@ pub(super) fn judge(
 }
 
 /// Reads an image from disk, whatever wrote it.
-fn reopen(
-    place: &Path,
-    wish: &Wish,
-    tools: &Tools<'_>,
-    folder: &Path,
-) -> Result<FatRoot, Error> {
+fn reopen(place: &Path, wish: &Wish, tools: &Tools<'_>, folder: &Path) -> Result<FatRoot, Error> {
     let reference = whit_oci::Reference::Path {
         path: place.to_owned(),
         name: None,
@@ -108,13 +103,18 @@ fn reopen(
     let dir = folder.join("root");
     std::fs::create_dir(&dir)?;
     let cancelled = || tools.check_cancelled().is_err();
-    Ok(source::image::open(&image, &dir, wish.max_unpacked, &cancelled)?)
+    Ok(source::image::open(
+        &image,
+        &dir,
+        wish.max_unpacked,
+        &cancelled,
+    )?)
 }
 
 /// What an image runs on, with the user's wishes for the run.
 pub(super) fn stage(root: &FatRoot, wish: &Wish, scratch: &Path) -> Result<Stage, Error> {
-    let mut stage = Stage::new(&root.dirs, &root.config, &root.tree, scratch)?
-        .with_limits(&wish.probes.limits);
+    let mut stage =
+        Stage::new(&root.dirs, &root.config, &root.tree, scratch)?.with_limits(&wish.probes.limits);
     if let Some(command) = &wish.command {
         stage = stage.with_argv(command.clone());
     }

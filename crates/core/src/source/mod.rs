@@ -1,13 +1,14 @@
 //! Where the fat root comes from: an image that exists, or a project whose
 //! runtime, dependencies and code are put together here.
 
+pub mod assembly;
 pub mod debian;
-pub mod image;
-pub mod unpack;
 pub mod ignore;
+pub mod image;
 mod ini;
 pub mod project;
 pub mod python_deps;
+pub mod unpack;
 
 use std::path::PathBuf;
 

@@ -1,7 +1,156 @@
 //! `whit build`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use whit_core::download::{Cache, Client};
+use whit_core::pipeline::{Stopwatch, Tools};
+use whit_core::progress::Progress;
+use whit_core::report::DetectedLine;
+use whit_core::settings::Settings;
+use whit_core::source::assembly::{self, Parts};
+use whit_core::source::debian::{self, Desk, Mirror, Suite};
+use whit_core::source::project::{self, Project};
+use whit_core::workspace::{CacheDirs, Workspace};
+
+use super::wish::{Flags, finish};
 use crate::args::Build;
+use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
-pub fn run(_args: &Build, _screen: &Screen) -> Result<ExitCode, Failure> {
-    Ok(ExitCode::SUCCESS)
+
+pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
+    let around = Surroundings::of_this_process()?;
+    let flags = Flags {
+        output: &args.output,
+        probes: &args.probes,
+        content: &args.content,
+    };
+    let workspace = Workspace::create(&around.cache)?;
+    let tools = Tools {
+        cache: &CacheDirs::new(&around.cache),
+        workspace: &workspace,
+        progress: screen,
+        cancel: &around.cancel,
+    };
+    let mut watch = Stopwatch::default();
+
+    let settings = settings(args, &around)?;
+    let project = project::detect(&args.dir, &settings).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    for line in &project.detected {
+        screen.note(&format!("{:<10} {}  because {}", line.what, line.value, line.because));
+    }
+
+    let proxies = around.proxies();
+    let downloads = Cache::open(tools.cache.downloads()?, Client::new(&proxies)?)?;
+    let desk = Desk {
+        cache: &downloads,
+        progress: screen,
+        cancel: &around.cancel,
+        now: around.now,
+    };
+    let architecture = "amd64";
+    let mirror = mirror(settings.mirror.as_deref())?;
+    let suite: Suite = project.python.suite.parse()?;
+    let runtime = watch.time("runtime", || {
+        let indexes = debian::load_indexes(&mirror, suite, architecture, 3600, desk)?;
+        let debs = debian::lock(indexes.resolve(&debian::python_packages(suite))?);
+        debian::assemble(&debs, architecture, &mirror, desk)
+    })?;
+
+    let app = workspace.folder("app")?;
+    let cancelled = || tools.check_cancelled().is_err();
+    let (original, warnings) = watch.time("assemble", || {
+        assembly::assemble(
+            &project,
+            &Parts {
+                runtime: &runtime,
+                dependencies: None,
+                app: &app,
+                outputs: &[],
+            },
+            architecture,
+            &cancelled,
+        )
+    })?;
+    for warning in &warnings {
+        screen.note(warning);
+    }
+    let epoch = around.source_date_epoch.unwrap_or(0);
+    let mut wish = flags.wish(&args.dir.display().to_string(), &project.name, epoch)?;
+    wish.mtime = Some(epoch);
+    wish.detected = detected(&project);
+    wish.provenance.version = project.version.clone();
+    finish(&original, &wish, &flags, &tools, &mut watch, screen)
+}
+
+/// Flags before the environment before files.
+fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
+    let flags = Settings {
+        command: (!args.command.is_empty()).then(|| args.command.clone()),
+        env: pairs(&args.env, "--env")?,
+        user: args.user.clone(),
+        workdir: args.workdir.clone(),
+        labels: pairs(&args.label, "--label")?,
+        python: args.python.clone(),
+        suite: args.suite.clone(),
+        mirror: args.mirror.clone(),
+        base: args.base.clone(),
+        build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
+        ..Settings::default()
+    };
+    let environment = Settings {
+        mirror: around.environment.get("WHIT_DEBIAN_MIRROR").cloned(),
+        ..Settings::default()
+    };
+    let folder = if args.dir.is_file() {
+        args.dir.parent().unwrap_or(Path::new("."))
+    } else {
+        &args.dir
+    };
+    let files = Settings::load(folder).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    Ok(flags.or(environment).or(files))
+}
+
+fn pairs(texts: &[String], flag: &str) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let mut found = BTreeMap::new();
+    for text in texts {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Failure::input(anyhow::anyhow!("{flag} {text:?} is not NAME=VALUE"))
+        })?;
+        found.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(Some(found))
+}
+
+fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
+    let found = match wished {
+        Some(text) => Mirror::given(text),
+        None => Mirror::of_host(Path::new("/etc/apt")),
+    };
+    found.map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })
+}
+
+fn detected(project: &Project) -> Vec<DetectedLine> {
+    project
+        .detected
+        .iter()
+        .map(|line| DetectedLine {
+            what: line.what.to_owned(),
+            value: line.value.clone(),
+            because: line.because.clone(),
+        })
+        .collect()
 }

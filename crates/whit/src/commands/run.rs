@@ -47,9 +47,9 @@ pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
         Failure::input(error).hint(hint)
     })?;
     for pair in &args.env {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
-            Failure::input(anyhow::anyhow!("--env {pair:?} is not NAME=VALUE"))
-        })?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Failure::input(anyhow::anyhow!("--env {pair:?} is not NAME=VALUE")))?;
         command.env.retain(|(known, _)| known != name);
         command.env.push((name.into(), value.into()));
     }
@@ -126,8 +126,10 @@ fn publish(text: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     };
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let listener = TcpListener::bind((loopback, number(host)?)).map_err(|error| {
-        Failure::input(anyhow::anyhow!("cannot listen on 127.0.0.1:{host}: {error}"))
-            .hint("name another port: -p OTHER:INSIDE".to_owned())
+        Failure::input(anyhow::anyhow!(
+            "cannot listen on 127.0.0.1:{host}: {error}"
+        ))
+        .hint("name another port: -p OTHER:INSIDE".to_owned())
     })?;
     Ok((listener, SocketAddr::new(loopback, number(inside)?)))
 }

@@ -32,7 +32,12 @@ pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
     let mut watch = Stopwatch::default();
     screen.phase("unpacking the original", None);
     let original = watch.time("unpack", || {
-        open(&reference, args.platform.as_deref(), flags.max_unpacked()?, &tools)
+        open(
+            &reference,
+            args.platform.as_deref(),
+            flags.max_unpacked()?,
+            &tools,
+        )
     })?;
     let epoch = around
         .source_date_epoch

@@ -13,10 +13,10 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
         [path] if args.report.is_some() => (None, path),
         [image, path] => (Some(image), path),
         _ => {
-            return Err(Failure::input(anyhow::anyhow!(
-                "`whit why` needs an image and a path"
-            ))
-            .hint("whit why IMAGE.tar /usr/bin/python3".to_owned()));
+            return Err(
+                Failure::input(anyhow::anyhow!("`whit why` needs an image and a path"))
+                    .hint("whit why IMAGE.tar /usr/bin/python3".to_owned()),
+            );
         }
     };
     let place = match (&args.report, image) {
@@ -29,7 +29,10 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
             .hint("the report is written beside the image by `whit build` and `whit shrink`; name another one with --report FILE".to_owned())
     })?;
     let report = Report::from_json(&bytes).map_err(|error| {
-        Failure::input(anyhow::anyhow!("{} is not a report of whit: {error}", place.display()))
+        Failure::input(anyhow::anyhow!(
+            "{} is not a report of whit: {error}",
+            place.display()
+        ))
     })?;
     let chain = why(&report, path).map_err(|unknown| {
         let failure = Failure::input(anyhow::anyhow!(

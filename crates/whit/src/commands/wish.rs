@@ -168,7 +168,9 @@ fn rescue(destination: &Destination) -> Destination {
         file.with_file_name(format!("{stem}.rescue.tar"))
     };
     let named = |reference: &Option<String>| {
-        reference.as_ref().map(|reference| format!("{reference}-rescue"))
+        reference
+            .as_ref()
+            .map(|reference| format!("{reference}-rescue"))
     };
     match destination {
         Destination::OciDir { dir, reference } => Destination::OciDir {
@@ -213,9 +215,9 @@ fn globs(texts: &[String], flag: &str) -> Result<Globs, Failure> {
 }
 
 fn readable(path: &Path, flag: &str) -> Result<(), Failure> {
-    std::fs::File::open(path).map(drop).map_err(|error| {
-        Failure::input(anyhow::anyhow!("{flag} {}: {error}", path.display()))
-    })
+    std::fs::File::open(path)
+        .map(drop)
+        .map_err(|error| Failure::input(anyhow::anyhow!("{flag} {}: {error}", path.display())))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -53,10 +53,11 @@ impl Progress for Screen {
             Mode::Terminal => self.with_bar(|bar| {
                 bar.finish_and_clear();
                 *bar = match total {
-                    Some(total) => ProgressBar::new(total).with_style(style(
-                        "{spinner} {msg} {bar:30} {bytes} of {total_bytes}",
-                    )),
-                    None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}")),
+                    Some(total) => ProgressBar::new(total)
+                        .with_style(style("{spinner} {msg} {bar:30} {bytes} of {total_bytes}")),
+                    None => {
+                        ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}"))
+                    }
                 };
                 bar.set_message(name.to_owned());
                 bar.enable_steady_tick(Duration::from_millis(100));

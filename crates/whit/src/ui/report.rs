@@ -93,7 +93,12 @@ fn sizes(report: &Report) {
             mbps if mbps >= 1000 => format!("pull at {} Gbps", mbps / 1000),
             mbps => format!("pull at {mbps} Mbps"),
         };
-        table.add_row([speed, seconds(pull.before), seconds(pull.after), String::new()]);
+        table.add_row([
+            speed,
+            seconds(pull.before),
+            seconds(pull.after),
+            String::new(),
+        ]);
     }
     right_align(&mut table, 1..4);
     anstream::println!("{table}\n");
@@ -228,7 +233,11 @@ pub fn print_why(chain: &[Step<'_>]) {
             (0, false) => format!("{red}dropped{red:#} ", red = coloured(AnsiColor::Red)),
             _ => String::new(),
         };
-        anstream::println!("{indent}{verdict}{BOLD}{}{BOLD:#}{}", line.path, aside(line));
+        anstream::println!(
+            "{indent}{verdict}{BOLD}{}{BOLD:#}{}",
+            line.path,
+            aside(line)
+        );
         let joint = if line.kept { "" } else { "because " };
         match &line.from {
             Some(_) => anstream::println!("{indent}  {joint}{} by", by(&line.why)),
