@@ -132,11 +132,12 @@ fn sparse_map(
 ) -> Result<Option<sparse::Map>, Problem> {
     let records = &extended.sparse;
     if header.kind == b'S' {
-        let (mut regions, mut more, size) = sparse::old_header(block)?;
+        let mut regions = Vec::new();
+        let mut more = sparse::old_header(block, &mut regions)?;
         while more {
             more = sparse::old_extension(&whole_block(source, "a sparse map")?, &mut regions)?;
         }
-        return sparse::Map::new(regions, size, *stored).map(Some);
+        return sparse::Map::new(regions, sparse::old_size(block)?, *stored).map(Some);
     }
     if header.kind != b'0' {
         return Ok(None);

@@ -32,16 +32,21 @@ pub struct SparseRecords {
 /// Reads the records of an `x` header into `extended`.
 pub fn read(mut records: &[u8], extended: &mut Extended) -> Result<(), Problem> {
     while !records.is_empty() {
-        let (key, value, rest) = record(records)?;
+        let (record, rest) = split(records)?;
         records = rest;
-        apply(key, value, extended)?;
+        let equals = record
+            .iter()
+            .position(|b| *b == b'=')
+            .ok_or(Problem::Pax("a record without a value"))?;
+        apply(&record[..equals], &record[equals + 1..], extended)?;
     }
     Ok(())
 }
 
-/// `LENGTH KEY=VALUE\n`; the length counts itself. Values are bytes and may
-/// have new-lines in them, as those of `security.capability` do.
-fn record(records: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Problem> {
+/// Takes off the first record, `LENGTH KEY=VALUE\n`, of which `KEY=VALUE` is
+/// returned. The length counts itself. Values are bytes and may have new-lines
+/// in them, as those of `security.capability` do.
+fn split(records: &[u8]) -> Result<(&[u8], &[u8]), Problem> {
     let space = records
         .iter()
         .take(20)
@@ -57,11 +62,7 @@ fn record(records: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Problem> {
     let body = record[space + 1..]
         .strip_suffix(b"\n")
         .ok_or(Problem::Pax("a record without an end"))?;
-    let equals = body
-        .iter()
-        .position(|b| *b == b'=')
-        .ok_or(Problem::Pax("a record without a value"))?;
-    Ok((&body[..equals], &body[equals + 1..], rest))
+    Ok((body, rest))
 }
 
 fn apply(key: &[u8], value: &[u8], extended: &mut Extended) -> Result<(), Problem> {

@@ -1,6 +1,6 @@
 //! What can be wrong with a layer's tar.
 
-use crate::PathError;
+use crate::{ImageError, PathError};
 
 /// A layer that cannot be read, and where in it the fault is.
 #[derive(Debug)]
@@ -52,8 +52,22 @@ pub enum Problem {
     Trailing(u64),
 }
 
+impl Problem {
+    /// True where a checked stream found the fault, which says itself what is
+    /// wrong with which layer.
+    fn names_the_layer(&self) -> bool {
+        match self {
+            Self::Read(error) => error.get_ref().is_some_and(|e| e.is::<ImageError>()),
+            _ => false,
+        }
+    }
+}
+
 impl std::fmt::Display for LayerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.problem.names_the_layer() {
+            return write!(f, "{}", self.problem);
+        }
         match &self.entry {
             Some(entry) => write!(f, "{}, entry {entry:?}: {}", self.layer, self.problem),
             None => write!(f, "{}: {}", self.layer, self.problem),

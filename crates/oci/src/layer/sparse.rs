@@ -47,12 +47,16 @@ impl Map {
     }
 }
 
-/// The beginning of an old GNU map in the header block: regions, whether
-/// extension blocks follow, and the file's size.
-pub fn old_header(block: &Block) -> Result<(Vec<(u64, u64)>, bool, u64), Problem> {
-    let mut regions = Vec::new();
-    let more = old_regions(&block[386..482], &mut regions)? && block[482] != 0;
-    Ok((regions, more, unsigned("sparse size", &block[483..495])?))
+/// Reads the beginning of an old GNU map in the header block; true if
+/// extension blocks follow.
+pub fn old_header(block: &Block, regions: &mut Vec<(u64, u64)>) -> Result<bool, Problem> {
+    old_regions(&block[386..482], regions)?;
+    Ok(block[482] != 0)
+}
+
+/// The size of the whole file beside an old GNU map.
+pub fn old_size(block: &Block) -> Result<u64, Problem> {
+    unsigned("sparse size", &block[483..495])
 }
 
 /// An extension block; true if another one follows.
@@ -60,21 +64,22 @@ pub fn old_extension(block: &Block, regions: &mut Vec<(u64, u64)>) -> Result<boo
     if regions.len() > MAX_REGIONS {
         return Err(Problem::Sparse("it has too many regions"));
     }
-    Ok(old_regions(&block[..504], regions)? && block[504] != 0)
+    old_regions(&block[..504], regions)?;
+    Ok(block[504] != 0)
 }
 
-/// Fields of 24 bytes up to the first empty one; true if none was empty.
-fn old_regions(fields: &[u8], regions: &mut Vec<(u64, u64)>) -> Result<bool, Problem> {
+/// Fields of 24 bytes up to the first empty one.
+fn old_regions(fields: &[u8], regions: &mut Vec<(u64, u64)>) -> Result<(), Problem> {
     for field in fields.chunks_exact(24) {
         if field[0] == 0 {
-            return Ok(false);
+            break;
         }
         regions.push((
             unsigned("sparse offset", &field[..12])?,
             unsigned("sparse length", &field[12..])?,
         ));
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Reads the map of version 1.0, which stands before the data: decimal numbers

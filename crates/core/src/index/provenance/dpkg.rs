@@ -16,6 +16,13 @@ const DIVERSIONS: &str = "var/lib/dpkg/diversions";
 /// Where the choice between packages that offer the same program is kept
 /// (update-alternatives(1)).
 const ALTERNATIVES: &[u8] = b"etc/alternatives/";
+/// Where packages' scripts make links to the packages' own files.
+const LINKED: [&[u8]; 4] = [
+    ALTERNATIVES,
+    b"etc/ssl/certs/",
+    b"etc/rc",
+    b"etc/systemd/system/",
+];
 
 /// A paragraph of the status database.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,7 +74,9 @@ pub fn assign(owners: &mut Owners) {
     }
     if managed > 0 {
         owners.assign_links(|node, target| {
-            node.path.as_bytes().starts_with(ALTERNATIVES)
+            LINKED
+                .iter()
+                .any(|folder| node.path.as_bytes().starts_with(folder))
                 || target
                     .strip_prefix(b"/")
                     .is_some_and(|t| t.starts_with(ALTERNATIVES))

@@ -5,6 +5,7 @@
 //! even where it is part of a Python distribution too.
 
 mod apk;
+mod bytecode;
 mod cpython;
 mod dpkg;
 mod node;
@@ -17,6 +18,7 @@ use whit_oci::ImagePath;
 
 use super::{FileId, Node, NodeKind, Package, PackageId, Tree};
 
+use bytecode::Bytecode;
 pub use python::Distribution;
 
 /// Gives the content of a file of the tree.
@@ -26,12 +28,15 @@ pub type Read<'a> = dyn Fn(&ImagePath) -> Option<Vec<u8>> + 'a;
 /// to none is the user's.
 pub fn assign(tree: Tree, read: &Read) -> Tree {
     let mut owners = Owners::new(&tree, read);
+    let bytecode = Bytecode::find(&tree);
     dpkg::assign(&mut owners);
     apk::assign(&mut owners);
+    bytecode.assign(&mut owners);
     let mut distributions = python::assign(&mut owners);
     cpython::assign(&mut owners);
+    bytecode.assign(&mut owners);
+    bytecode.complete(&mut distributions);
     node::assign(&mut owners);
-    python::assign_bytecode(&mut owners, &mut distributions);
     owners.assign_folders();
     let (packages, owner) = (owners.packages, owners.owner);
     tree.with_provenance(packages, owner, distributions)

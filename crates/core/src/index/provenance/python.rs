@@ -1,7 +1,7 @@
 //! Python's distributions: what pip, uv and distributions' packages wrote down
 //! (packaging.python.org, "Recording installed projects").
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 use whit_oci::ImagePath;
@@ -207,59 +207,6 @@ fn connect(owners: &mut Owners, distributions: &[Distribution]) {
                 .collect();
         }
     }
-}
-
-/// Bytecode belongs to whom its source belongs, whenever it was compiled.
-pub fn assign_bytecode(owners: &mut Owners, distributions: &mut [Distribution]) {
-    let tree = owners.tree;
-    let mut compiled: BTreeMap<FileId, Vec<FileId>> = BTreeMap::new();
-    for (id, node) in tree.iter() {
-        if node.is_file()
-            && node.path.extension() == Some(b"pyc")
-            && let Some(source) = source(tree, &node.path)
-        {
-            compiled.entry(source).or_default().push(id);
-        }
-    }
-    for (source, bytecode) in &compiled {
-        if let Some(owner) = owners.owner(*source) {
-            for file in bytecode {
-                owners.give(*file, owner);
-            }
-        }
-    }
-    for distribution in distributions {
-        let more: Vec<FileId> = distribution
-            .files
-            .iter()
-            .filter_map(|source| compiled.get(source))
-            .flatten()
-            .copied()
-            .collect();
-        distribution.files.extend(more);
-        distribution.files.sort_unstable();
-        distribution.files.dedup();
-    }
-}
-
-/// `x.py` for `__pycache__/x.cpython-311.opt-1.pyc` and for `x.pyc` (PEP 3147,
-/// PEP 488).
-fn source(tree: &Tree, bytecode: &ImagePath) -> Option<FileId> {
-    let folder = bytecode.parent()?;
-    let stem = bytecode.name().strip_suffix(b".pyc")?;
-    let (folder, stem) = if folder.name() == b"__pycache__" {
-        let stem = match stem.rsplitn(2, |b| *b == b'.').collect::<Vec<_>>()[..] {
-            [last, rest] if last.starts_with(b"opt-") => rest,
-            _ => stem,
-        };
-        let tag = stem.iter().rposition(|b| *b == b'.')?;
-        (folder.parent()?, &stem[..tag])
-    } else {
-        (folder, stem)
-    };
-    let mut name = stem.to_vec();
-    name.extend_from_slice(b".py");
-    tree.get(&folder.join(name))
 }
 
 /// PEP 610: a folder that was installed with `-e`.
