@@ -9,7 +9,9 @@ use std::process;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Ability, Error, Exit, Mount, Running, Stdin, Upper, Users, disk_owner};
+use whit_sandbox::{
+    Ability, Error, Exit, Mount, Network, Running, Stdin, Upper, Users, disk_owner,
+};
 
 use crate::root::{Root, busybox, command, give, run, spec, start, text};
 
@@ -391,6 +393,60 @@ fn the_check_agrees_with_what_happens() {
         assert!(!reason.is_empty() && !remedy.is_empty());
     }
     assert_eq!(abilities.users == Users::All, disk_owner(0, 0).is_some());
+}
+
+#[test]
+fn the_hosts_network_is_there_when_asked_for() {
+    let Some(root) = busybox() else { return };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut spec = root.spec();
+    spec.network = Network::Host;
+    let script =
+        format!("echo hello | nc 127.0.0.1 {port}; cat /etc/resolv.conf; test -d /sys/class");
+    let Some(running) = start(&spec, &command(&["sh", "-c", &script])) else {
+        return;
+    };
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut said = [0; 6];
+    stream.read_exact(&mut said).unwrap();
+    drop(stream);
+    assert_eq!(&said, b"hello\n");
+    let mut running = running;
+    assert_eq!(
+        running.wait(Duration::from_secs(20)).unwrap(),
+        Some(Exit::Code(0))
+    );
+    let resolver = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    assert_eq!(text(&running.finish().unwrap().stdout), resolver);
+
+    // And not otherwise.
+    let alone = format!("nc 127.0.0.1 {port} < /dev/null");
+    let outcome = run(&root.spec(), &command(&["sh", "-c", &alone])).unwrap();
+    assert_eq!(outcome.exit, Exit::Code(1));
+}
+
+#[test]
+fn many_at_once() {
+    let Some(root) = busybox() else { return };
+    if start(&root.spec(), &command(&["true"])).is_none() {
+        return;
+    }
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for number in 0..12 {
+            let spec = root.spec();
+            scope.spawn(move || {
+                let mut command =
+                    command(&["sh", "-c", &format!("cat /etc/os-release; exit {number}")]);
+                command.trace = number % 2 == 0;
+                let outcome = run(&spec, &command).unwrap();
+                assert_eq!(outcome.exit, Exit::Code(number));
+                assert_eq!(outcome.trace.is_empty(), number % 2 == 1);
+            });
+        }
+    });
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 /// Started by the test below, in a process of its own that is killed.
