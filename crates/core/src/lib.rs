@@ -8,3 +8,4 @@ pub mod index;
 pub mod observe;
 pub mod reach;
 pub mod source;
+pub mod transform;
