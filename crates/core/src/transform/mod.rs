@@ -7,3 +7,7 @@ mod strip;
 
 pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};
+//! Edits of contents that change nothing a program can notice.
+
+pub mod bytecode;
+mod siphash;

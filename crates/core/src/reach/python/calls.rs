@@ -150,6 +150,18 @@ fn import_like(call: &ast::ExprCall) -> Call<'_> {
             })
         })
         .map(|keyword| &keyword.value);
+    if let [name, package] = &*call.arguments.args
+        && !matches!(name, Expr::StringLiteral(_))
+    {
+        // A computed name, relative to a package that is known.
+        match package {
+            Expr::StringLiteral(package) if is_dotted(package.value.to_str()) => {
+                targets.push(Target::Below(package.value.to_str().to_owned()));
+            }
+            other if own_package_first(other) => targets.push(Target::Below(String::new())),
+            _ => {}
+        }
+    }
     for argument in call.arguments.args.iter().chain(keywords) {
         match argument {
             Expr::StringLiteral(literal) => {
@@ -187,6 +199,13 @@ fn below(name: &Expr) -> Option<Target> {
     }
     let (package, _) = head.rsplit_once('.')?;
     is_dotted(package).then(|| Target::Below(package.to_owned()))
+}
+
+/// The package in computed text that begins like a module: `pkg.sub.` + x.
+pub fn package_before(name: &Expr) -> Option<String> {
+    let head = literal_ends(name).0?;
+    let package = head.strip_suffix('.')?;
+    is_dotted(package).then(|| package.to_owned())
 }
 
 /// Whether computed text begins with `__name__` or `__package__`.

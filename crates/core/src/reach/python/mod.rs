@@ -8,6 +8,7 @@ mod data;
 mod distributions;
 mod facts;
 mod imports;
+pub mod marshal;
 mod modules;
 mod names;
 mod nesting;

@@ -62,6 +62,9 @@ pub(super) struct Walk {
     imports_computed: bool,
     /// Words that are submodules if the file turns out to load lazily.
     words: BTreeSet<(u32, String)>,
+    /// Beginnings of computed text that are packages, if the file imports
+    /// computed names.
+    packages: BTreeSet<(u32, String)>,
 }
 
 impl Walk {
@@ -88,6 +91,7 @@ impl Walk {
             sees_own_place: false,
             imports_computed: false,
             words: BTreeSet::new(),
+            packages: BTreeSet::new(),
         }
     }
 
@@ -96,6 +100,11 @@ impl Walk {
         if self.lazy {
             for (scope, word) in std::mem::take(&mut self.words) {
                 self.sibling(scope, word);
+            }
+        }
+        if self.imports_computed {
+            for (scope, package) in std::mem::take(&mut self.packages) {
+                self.refer_in(scope, Target::Below(package));
             }
         }
         self.imports.scans_siblings |= self.sees_own_place && self.imports_computed;
@@ -499,6 +508,12 @@ impl Walk {
         }
     }
 
+    fn package(&mut self, text: &Expr) {
+        if let Some(package) = calls::package_before(text) {
+            self.packages.insert((self.scope, package));
+        }
+    }
+
     /// `getattr(self, "on" + name)`: the literal part is a beginning or an
     /// end, whether there is an underscore or not.
     fn computed_name(&mut self, name: &Expr) {
@@ -647,7 +662,12 @@ impl<'a> Visitor<'a> for Walk {
                 self.visit_expr(&attribute.value);
             }
             Expr::StringLiteral(text) => self.text(text.value.to_str()),
+            Expr::BinOp(_) => {
+                self.package(expr);
+                visitor::walk_expr(self, expr);
+            }
             Expr::FString(_) => {
+                self.package(expr);
                 if let Expr::FString(string) = expr {
                     for element in string.value.elements() {
                         if let InterpolatedStringElement::Literal(literal) = element {
