@@ -217,6 +217,16 @@ pub fn list(root: &Path, extra: &[PathBuf]) -> Result<Listing, ListError> {
         Some(text) => DockerIgnore::parse(&text)?,
         None => DockerIgnore::default(),
     };
+    list_with(root, extra, docker)
+}
+
+/// Lists what a build of the project may read: `.dockerignore` is about
+/// images and not asked.
+pub fn list_sources(root: &Path) -> Result<Listing, ListError> {
+    list_with(root, &[], DockerIgnore::default())
+}
+
+fn list_with(root: &Path, extra: &[PathBuf], docker: DockerIgnore) -> Result<Listing, ListError> {
     let mut walk = Walk {
         root,
         extra,

@@ -1,11 +1,24 @@
 //! The Python dependencies of a project: from whatever pins or names them to
 //! a folder with a virtual environment in it, laid over the runtime.
 
+mod error;
+mod failure;
+mod index_settings;
+mod install;
+mod installed;
 mod list;
 pub mod locks;
+mod normalise;
 mod pin;
 mod requirement;
+mod sources;
+mod uv;
+mod workshop;
 
+pub use error::InstallError;
+pub use install::{Installed, Outcome, Pinned, Request, install};
 pub use list::{Line, hashed_pins, parse as parse_list};
 pub use pin::{Pin, PinFile, PinSource, list as list_text};
 pub use requirement::{Requirement, normalize};
+
+use failure::Failure;

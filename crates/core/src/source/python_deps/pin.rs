@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 /// One pinned distribution.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Pin {
     /// Normalized name.
     pub name: String,
@@ -20,7 +20,7 @@ pub struct Pin {
 /// Where a pinned distribution comes from. An index is not named: which one is
 /// the business of the machine that installs, the hash tells if it is the
 /// right file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum PinSource {
     Index,
     /// A file at an address that the project itself names.
@@ -35,7 +35,7 @@ pub enum PinSource {
 }
 
 /// One wheel or source archive.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct PinFile {
     /// `sha256:` and hexadecimal digits, or another algorithm that pip knows.
     pub hash: String,

@@ -1,0 +1,663 @@
+//! From a project's requirements to folders that are laid over the runtime.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use whit_oci::Digest;
+use whit_sandbox::Mount;
+
+use super::error::io;
+use super::installed::{built, narrow, tags};
+use super::normalise::normalise;
+use super::workshop::{OUT, Run, SRC, UV, Workshop, give};
+use super::{Failure, InstallError, Pin, PinSource, list_text, locks, normalize, sources, uv};
+use crate::source::project::{Project, Requirements, VENV};
+
+/// Counts up when the same pins give other bytes than before, so that old
+/// cache folders are not used.
+const FORMAT: u32 = 1;
+
+/// What is to be installed into what.
+pub struct Request<'a> {
+    pub project: &'a Project,
+    /// Folders of the root in which the installation runs, the bottom one
+    /// first: the runtime, and over it what only builds need.
+    pub lowers: &'a [PathBuf],
+    /// Names the runtime (without the build packages), so that an installation
+    /// is used again only on the same one.
+    pub runtime_key: &'a str,
+    /// The Debian packages that the build root has besides the runtime.
+    pub build_packages: &'a [String],
+    /// whit's cache folder.
+    pub cache: &'a Path,
+    /// The invoking user's environment.
+    pub environment: &'a BTreeMap<String, String>,
+    /// The pins of a whit.lock that fits the project.
+    pub locked: Option<&'a Pinned>,
+    /// Asked now and then; true ends the work.
+    pub interrupted: &'a (dyn Fn() -> bool + Sync),
+    /// Told what happens now, in a few words.
+    pub progress: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Everything that decides what gets installed.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// What is installed.
+    pub pins: Vec<Pin>,
+    /// What builds of source distributions use: never in the image.
+    pub build: Vec<Pin>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Outcome {
+    Ready(Installed),
+    /// A build lacks these Debian packages: to be asked again with them in
+    /// `lowers` and `build_packages`.
+    NeedsBuildPackages {
+        packages: Vec<String>,
+        because: String,
+    },
+}
+
+/// Folders shaped like a root, to be laid over the runtime in this order.
+#[derive(Debug)]
+pub struct Installed {
+    /// The virtual environment with the dependencies.
+    pub dependencies: PathBuf,
+    /// The project itself, where it is a package.
+    pub project: Option<PathBuf>,
+    /// For whit.lock.
+    pub pinned: Pinned,
+    /// uv was not needed: everything lay in the cache.
+    pub cached: bool,
+}
+
+/// Installs. With a fitting lock and a warm cache, nothing is started.
+pub fn install(request: &Request<'_>) -> Result<Outcome, InstallError> {
+    match attempt(request) {
+        Ok(installed) => Ok(Outcome::Ready(installed)),
+        Err(Failure::Lacks { packages, because }) => {
+            // The same complaint with the packages there is no cure.
+            let new = packages
+                .iter()
+                .any(|package| !request.build_packages.contains(package));
+            match new {
+                true => Ok(Outcome::NeedsBuildPackages { packages, because }),
+                false => Err(InstallError::Build {
+                    package: "a source distribution".to_owned(),
+                    message: because,
+                }),
+            }
+        }
+        Err(Failure::Error(error)) => Err(error),
+    }
+}
+
+fn attempt(request: &Request<'_>) -> Result<Installed, Failure> {
+    let mut session = Session {
+        request,
+        workshop: None,
+        uv: None,
+        copied: false,
+    };
+    let pinned = session.pins()?;
+    check_paths(&pinned.pins).map_err(Failure::Error)?;
+    let (dependencies, pinned) = session.dependencies(pinned)?;
+    let (project, pinned) = session.project(&dependencies, pinned)?;
+    Ok(Installed {
+        dependencies: dependencies.join("root"),
+        project: project.map(|folder| folder.join("root")),
+        pinned,
+        cached: session.uv.is_none(),
+    })
+}
+
+/// One call of `install`: the workshop and uv are made ready when something
+/// first needs them.
+struct Session<'a> {
+    request: &'a Request<'a>,
+    workshop: Option<Workshop<'a>>,
+    uv: Option<PathBuf>,
+    /// The project's sources lie in the workshop.
+    copied: bool,
+}
+
+impl<'a> Session<'a> {
+    /// The pins: from the lock, from the project's own lock file, or resolved
+    /// now.
+    fn pins(&mut self) -> Result<Pinned, Failure> {
+        if let Some(locked) = self.request.locked {
+            return Ok(locked.clone());
+        }
+        let python = self.request.project.python.interpreter();
+        let pins = match &self.request.project.requirements {
+            Requirements::Nothing => Vec::new(),
+            Requirements::Pinned(pins) => pins.clone(),
+            Requirements::UvLock => {
+                (self.request.progress)("reading uv.lock");
+                self.resolve(
+                    "reading uv.lock",
+                    &[
+                        "export",
+                        "--frozen",
+                        // Groups are for the people who work on the project.
+                        "--no-default-groups",
+                        "--no-emit-project",
+                        "--python",
+                        &python,
+                    ],
+                    &[],
+                )?
+            }
+            Requirements::Files(files) => {
+                (self.request.progress)("resolving dependencies");
+                self.resolve(
+                    "resolving dependencies",
+                    &["pip", "compile", "--python", &python],
+                    files,
+                )?
+            }
+            Requirements::Lines(lines) => {
+                (self.request.progress)("resolving dependencies");
+                let text = lines.join("\n") + "\n";
+                let list = self
+                    .workshop()?
+                    .input("requirements.in", &text)
+                    .map_err(Failure::Error)?;
+                self.resolve(
+                    "resolving dependencies",
+                    &["pip", "compile", "--python", &python],
+                    &[list],
+                )?
+            }
+        };
+        // `-e .` in a list is the project, which is installed by itself.
+        let own = normalize(&self.request.project.name);
+        let pins = pins
+            .into_iter()
+            .filter(|pin| {
+                let is_path =
+                    matches!(&pin.source, PinSource::Path(path) if path.is_empty() || path == ".");
+                !(is_path || (matches!(pin.source, PinSource::Path(_)) && pin.name == own))
+            })
+            .collect();
+        Ok(Pinned {
+            pins,
+            build: Vec::new(),
+        })
+    }
+
+    /// Runs a command of uv that writes a `pylock.toml`, and reads it.
+    fn resolve(
+        &mut self,
+        step: &'static str,
+        words: &[&str],
+        files: &[String],
+    ) -> Result<Vec<Pin>, Failure> {
+        self.copy_sources()?;
+        let output = format!("{OUT}/pylock.toml");
+        let mut argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        argv.extend(["--format", "pylock.toml", "--output-file", &output].map(str::to_owned));
+        argv.extend(files.iter().cloned());
+        self.uv(step, argv, Vec::new())?;
+        let path = self.workshop()?.host("out").join("pylock.toml");
+        let text = fs::read_to_string(&path)
+            .map_err(io(format!("reading {}", path.display())))
+            .map_err(Failure::Error)?;
+        // A second resolution must not take this one's choices for its own.
+        let _ = fs::remove_file(&path);
+        locks::pylock(&text).map_err(|error| Failure::Error(error.into()))
+    }
+
+    /// The folder with the virtual environment, and the pins as they were
+    /// found to be.
+    fn dependencies(&mut self, pinned: Pinned) -> Result<(PathBuf, Pinned), Failure> {
+        let shelf = self.request.cache.join("python");
+        let wanted = shelf.join(self.key(&pinned, "dependencies"));
+        if wanted.join("root").is_dir() {
+            let found = finished(&wanted, pinned).map_err(Failure::Error)?;
+            return Ok((wanted, found));
+        }
+        (self.request.progress)("installing dependencies");
+        let made = self.fresh_folder().map_err(Failure::Error)?;
+        let venv = VENV.trim_start_matches('/');
+        let host_venv = made.path().join("root").join(venv);
+        fs::create_dir_all(&host_venv)
+            .map_err(io(format!("making {}", host_venv.display())))
+            .map_err(Failure::Error)?;
+        give(&host_venv).map_err(Failure::Error)?;
+        let mount = || {
+            vec![Mount {
+                host: host_venv.clone(),
+                inside: VENV.into(),
+                read_only: false,
+            }]
+        };
+        let python = self.request.project.python.interpreter();
+        let words = [
+            "venv",
+            "--no-project",
+            "--allow-existing",
+            "--python",
+            &python,
+            VENV,
+        ];
+        self.uv("making the virtual environment", strings(&words), mount())?;
+        let log = self.fill(&pinned, mount)?;
+        normalise(&host_venv).map_err(Failure::Error)?;
+        let pins = narrow(&pinned.pins, &tags(&host_venv).map_err(Failure::Error)?);
+        let build = self.build_pins(&pinned, &pins, &log)?;
+        let found = Pinned { pins, build };
+        write_build(made.path(), &found.build).map_err(Failure::Error)?;
+        // The lock that is written now will ask for exactly these.
+        let exact = shelf.join(self.key(&found, "dependencies"));
+        shelve(made, &exact).map_err(Failure::Error)?;
+        link(&wanted, &exact).map_err(Failure::Error)?;
+        Ok((exact, found))
+    }
+
+    /// Installs every pin, those with hashes checked; returns what uv wrote.
+    fn fill(&mut self, pinned: &Pinned, mount: impl Fn() -> Vec<Mount>) -> Result<String, Failure> {
+        let mut log = String::new();
+        let (hashed, loose): (Vec<&Pin>, Vec<&Pin>) =
+            pinned.pins.iter().partition(|pin| pin.is_hashed());
+        for (pins, name, check) in [
+            (hashed, "hashed.txt", "--require-hashes"),
+            (loose, "loose.txt", "--no-verify-hashes"),
+        ] {
+            if pins.is_empty() {
+                continue;
+            }
+            if pins
+                .iter()
+                .any(|pin| matches!(pin.source, PinSource::Path(_)))
+            {
+                self.copy_sources()?;
+            }
+            let list = list_text(pins, SRC);
+            let list = self
+                .workshop()?
+                .input(name, &list)
+                .map_err(Failure::Error)?;
+            let python = format!("{VENV}/bin/python");
+            let mut words = strings(&["pip", "install", "--no-deps", "--python", &python, check]);
+            words.extend(["-r".to_owned(), list]);
+            words.extend(self.build_constraints(&pinned.build)?);
+            log.push_str(&self.uv("installing dependencies", words, mount())?);
+        }
+        Ok(log)
+    }
+
+    /// The options that hold builds to the versions of the lock.
+    fn build_constraints(&mut self, build: &[Pin]) -> Result<Vec<String>, Failure> {
+        if build.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = list_text(build, SRC);
+        let file = self
+            .workshop()?
+            .input("build.txt", &list)
+            .map_err(Failure::Error)?;
+        Ok(vec!["--build-constraints".to_owned(), file])
+    }
+
+    /// What the builds of this run used, with hashes. Where a build was not
+    /// run because uv had its result, what was used back then.
+    fn build_pins(
+        &mut self,
+        pinned: &Pinned,
+        installed: &[Pin],
+        log: &str,
+    ) -> Result<Vec<Pin>, Failure> {
+        if !pinned.build.is_empty() {
+            return Ok(pinned.build.clone());
+        }
+        let mut names = used_in_builds(log);
+        let notes = self.request.cache.join("builds");
+        for pin in built(installed) {
+            let version = pin.version.as_deref().unwrap_or("0");
+            let note = notes.join(format!("{}-{}", pin.name, version.replace('/', "_")));
+            if log.contains(&format!("Building {}", pin.name)) {
+                let text = names.iter().cloned().collect::<Vec<_>>().join("\n");
+                let _ = fs::create_dir_all(&notes).and_then(|()| fs::write(&note, text));
+            } else if let Ok(text) = fs::read_to_string(&note) {
+                names.extend(text.lines().map(str::to_owned));
+            }
+        }
+        self.hashed(names)
+    }
+
+    /// Pins with hashes of `name==version` texts. A name that occurs in two
+    /// versions cannot be held to either and is left out.
+    fn hashed(&mut self, names: BTreeSet<String>) -> Result<Vec<Pin>, Failure> {
+        let mut versions: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+        for text in &names {
+            if let Some((name, _)) = text.split_once("==") {
+                versions.entry(name).or_default().push(text);
+            }
+        }
+        let single: Vec<String> = versions
+            .into_values()
+            .filter(|texts| texts.len() == 1)
+            .flat_map(|texts| texts.into_iter().cloned())
+            .collect();
+        if single.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = self
+            .workshop()?
+            .input("built-with.in", &(single.join("\n") + "\n"))
+            .map_err(Failure::Error)?;
+        let python = self.request.project.python.interpreter();
+        let words = ["pip", "compile", "--no-deps", "--python", &python];
+        self.resolve("pinning what builds use", &words, &[list])
+    }
+
+    /// Builds and installs the project itself, into a folder of its own: a
+    /// change of the app must not move the dependencies' layer.
+    fn project(
+        &mut self,
+        dependencies: &Path,
+        pinned: Pinned,
+    ) -> Result<(Option<PathBuf>, Pinned), Failure> {
+        if self.request.project.installed.is_none() {
+            return Ok((None, pinned));
+        }
+        let files = sources::gather(&self.request.project.root).map_err(Failure::Error)?;
+        let digest = sources::digest(&files).map_err(Failure::Error)?;
+        let shelf = self.request.cache.join("projects");
+        let key = |pinned: &Pinned| self.key(pinned, &format!("project {digest}"));
+        let wanted = shelf.join(key(&pinned));
+        if wanted.join("root").is_dir() {
+            let found = finished(&wanted, pinned).map_err(Failure::Error)?;
+            return Ok((Some(wanted), found));
+        }
+        (self.request.progress)("building the project");
+        self.copy_sources()?;
+        let made = self.fresh_folder().map_err(Failure::Error)?;
+        let host_root = made.path().join("root");
+        fs::create_dir_all(&host_root)
+            .map_err(io(format!("making {}", host_root.display())))
+            .map_err(Failure::Error)?;
+        give(&host_root).map_err(Failure::Error)?;
+        let venv = VENV.trim_start_matches('/');
+        let mounts = vec![
+            Mount {
+                host: dependencies.join("root").join(venv),
+                inside: VENV.into(),
+                read_only: true,
+            },
+            Mount {
+                host: host_root.clone(),
+                inside: "/whit/root".into(),
+                read_only: false,
+            },
+        ];
+        let (python, prefix) = (format!("{VENV}/bin/python"), format!("/whit/root/{venv}"));
+        let mut words = strings(&[
+            "pip",
+            "install",
+            "--no-deps",
+            "--no-verify-hashes",
+            "--python",
+            &python,
+            "--prefix",
+            &prefix,
+            SRC,
+        ]);
+        words.extend(self.build_constraints(&pinned.build)?);
+        let log = self.uv("building the project", words, mounts)?;
+        normalise(&host_root.join(venv)).map_err(Failure::Error)?;
+        let mut found = pinned.clone();
+        if !used_in_builds(&log)
+            .iter()
+            .all(|text| is_among(text, &pinned.build))
+        {
+            let mut names = used_in_builds(&log);
+            names.extend(pinned.build.iter().filter_map(as_text));
+            found.build = self.hashed(names)?;
+        }
+        write_build(made.path(), &found.build).map_err(Failure::Error)?;
+        let exact = shelf.join(self.key(&found, &format!("project {digest}")));
+        shelve(made, &exact).map_err(Failure::Error)?;
+        link(&wanted, &exact).map_err(Failure::Error)?;
+        // The dependencies are the same with the build's pins known.
+        let shelf = self.request.cache.join("python");
+        link(&shelf.join(self.key(&found, "dependencies")), dependencies)
+            .map_err(Failure::Error)?;
+        Ok((Some(exact), found))
+    }
+
+    /// A folder's name in the cache: a digest of everything that decides about
+    /// its content.
+    fn key(&self, pinned: &Pinned, what: &str) -> String {
+        let text = format!(
+            "{FORMAT}\n{what}\n{}\n{}\n{VENV}\n{}\n{}\n{}",
+            self.request.runtime_key,
+            self.request.project.python.interpreter(),
+            self.request.build_packages.join(" "),
+            list_text(&pinned.pins, SRC),
+            list_text(&pinned.build, SRC),
+        );
+        Digest::of(text.as_bytes()).hex()
+    }
+
+    fn fresh_folder(&self) -> Result<tempfile::TempDir, InstallError> {
+        let tmp = self.request.cache.join("tmp");
+        fs::create_dir_all(&tmp).map_err(io(format!("making {}", tmp.display())))?;
+        tempfile::Builder::new()
+            .prefix("python-")
+            .tempdir_in(&tmp)
+            .map_err(io(format!("making a folder in {}", tmp.display())))
+    }
+
+    fn copy_sources(&mut self) -> Result<(), Failure> {
+        if !self.copied && self.request.project.script.is_none() {
+            let files = sources::gather(&self.request.project.root).map_err(Failure::Error)?;
+            let dest = self.workshop()?.host("src");
+            sources::copy(&files, &dest).map_err(Failure::Error)?;
+            self.copied = true;
+        }
+        Ok(())
+    }
+
+    fn workshop(&mut self) -> Result<&Workshop<'a>, Failure> {
+        if self.workshop.is_none() {
+            let request = self.request;
+            let interpreter = request.project.python.interpreter();
+            let relative = interpreter.trim_start_matches('/');
+            if !request
+                .lowers
+                .iter()
+                .any(|lower| lower.join(relative).symlink_metadata().is_ok())
+            {
+                return Err(Failure::Error(InstallError::NoInterpreter {
+                    path: interpreter.into(),
+                }));
+            }
+            let python = format!("python{}", request.project.python.version);
+            let workshop = Workshop::new(
+                request.lowers,
+                request.cache,
+                request.environment,
+                &python,
+                request.interrupted,
+            )
+            .map_err(Failure::Error)?;
+            self.workshop = Some(workshop);
+        }
+        match &self.workshop {
+            Some(workshop) => Ok(workshop),
+            None => Err(Failure::Error(InstallError::Interrupted)),
+        }
+    }
+
+    /// Runs uv with these words.
+    fn uv(
+        &mut self,
+        step: &'static str,
+        words: Vec<String>,
+        mut mounts: Vec<Mount>,
+    ) -> Result<String, Failure> {
+        let request = self.request;
+        let binary = match self.uv.clone() {
+            Some(binary) => binary,
+            None => {
+                let interpreter = request.project.python.interpreter();
+                let workshop = self.workshop()?;
+                let binary = uv::ready(
+                    workshop,
+                    request.lowers,
+                    request.cache,
+                    request.environment,
+                    &interpreter,
+                )?;
+                self.uv = Some(binary.clone());
+                binary
+            }
+        };
+        mounts.push(uv::mount(&binary));
+        let mut argv = vec![UV.to_owned()];
+        argv.extend(words);
+        self.workshop()?.run(Run {
+            step,
+            argv,
+            mounts,
+            // Which versions a build uses is told nowhere else.
+            variables: vec![("RUST_LOG", "uv_dispatch=debug".to_owned())],
+        })
+    }
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A dependency at `../x` is not in the copy that is built.
+fn check_paths(pins: &[Pin]) -> Result<(), InstallError> {
+    for pin in pins {
+        if let PinSource::Path(path) = &pin.source {
+            let inside = whit_oci::ImagePath::parse(path).is_ok() && !path.starts_with('/');
+            if !inside {
+                return Err(InstallError::Outside {
+                    dependency: pin.name.clone(),
+                    path: path.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `name==version` of everything that uv put into build environments:
+/// "DEBUG Installing `cython==0.29.37`, `wheel==0.48.0` in `/...`".
+fn used_in_builds(log: &str) -> BTreeSet<String> {
+    log.lines()
+        .filter_map(|line| line.trim_start().strip_prefix("DEBUG Installing "))
+        .filter(|rest| rest.starts_with('`'))
+        .flat_map(|rest| rest.split('`'))
+        .filter(|part| part.contains("==") && !part.contains(' '))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn as_text(pin: &Pin) -> Option<String> {
+    Some(format!("{}=={}", pin.name, pin.version.as_ref()?))
+}
+
+fn is_among(text: &str, build: &[Pin]) -> bool {
+    build
+        .iter()
+        .any(|pin| as_text(pin).as_deref() == Some(text))
+}
+
+/// The list of build pins beside a finished folder.
+fn write_build(folder: &Path, build: &[Pin]) -> Result<(), InstallError> {
+    let path = folder.join("build.json");
+    let text = serde_json::to_string(build).unwrap_or_default();
+    fs::write(&path, text).map_err(io(format!("writing {}", path.display())))
+}
+
+/// What a folder of the cache was made from.
+fn finished(folder: &Path, pinned: Pinned) -> Result<Pinned, InstallError> {
+    let venv = folder.join("root").join(VENV.trim_start_matches('/'));
+    let is_dependencies = venv.join("pyvenv.cfg").is_file();
+    let pins = match is_dependencies {
+        true => narrow(&pinned.pins, &tags(&venv)?),
+        false => pinned.pins,
+    };
+    let build = fs::read_to_string(folder.join("build.json"))
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or(pinned.build);
+    Ok(Pinned { pins, build })
+}
+
+/// Renames a finished folder into its place; another process that was faster
+/// has the same.
+fn shelve(made: tempfile::TempDir, place: &Path) -> Result<(), InstallError> {
+    let context = || format!("storing {}", place.display());
+    if let Some(shelf) = place.parent() {
+        fs::create_dir_all(shelf).map_err(io(context()))?;
+    }
+    if place.is_dir() {
+        return Ok(());
+    }
+    use std::os::unix::fs::PermissionsExt;
+    // A temporary folder is closed to everyone else; the sandbox's user needs
+    // to look in.
+    fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755)).map_err(io(context()))?;
+    let made = made.keep();
+    match fs::rename(&made, place) {
+        Ok(()) => Ok(()),
+        Err(_) if place.is_dir() => {
+            let _ = fs::remove_dir_all(made);
+            Ok(())
+        }
+        Err(error) => {
+            let _ = fs::remove_dir_all(made);
+            Err(io(context())(error))
+        }
+    }
+}
+
+/// Another name for a finished folder: the key of what was asked for, before
+/// it was known what that would be.
+fn link(name: &Path, folder: &Path) -> Result<(), InstallError> {
+    if name == folder || name.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let target = folder.file_name().unwrap_or_default();
+    match std::os::unix::fs::symlink(target, name) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(io(format!("linking {}", name.display()))(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn build_requirements_are_read_from_uvs_log() {
+        let log = "   Building pyyaml==6.0.1\nDEBUG Installing `cython==0.29.37`, `wheel==0.48.0` in `/t/cache/builds-v0/.tmpx`\nDEBUG Installing build requirements: wheel==0.48.0\n";
+        let names: Vec<String> = used_in_builds(log).into_iter().collect();
+        assert_eq!(names, ["cython==0.29.37", "wheel==0.48.0"]);
+    }
+
+    #[test]
+    fn paths_must_lie_in_the_project() {
+        let pin = |path: &str| Pin {
+            source: PinSource::Path(path.to_owned()),
+            ..Pin::index("a", "1")
+        };
+        assert!(check_paths(&[pin("libs/a"), pin(".")]).is_ok());
+        assert!(check_paths(&[pin("../a")]).is_err());
+        assert!(check_paths(&[pin("/a")]).is_err());
+    }
+}
