@@ -2,7 +2,9 @@
 
 use crate::emit::EmitError;
 use crate::observe;
+use crate::reach::python::FactsError;
 use crate::source::unpack::UnpackError;
+use crate::transform::bytecode::CompileError;
 
 /// Why there is no small image.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,10 @@ pub enum Error {
     Emit(#[from] EmitError),
     #[error(transparent)]
     Write(#[from] whit_oci::WriteError),
+    #[error(transparent)]
+    Python(#[from] FactsError),
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     #[error("cannot write to whit's own folders: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -47,6 +53,8 @@ impl Error {
             Error::Unpack(error) => error.hint(),
             Error::Image(error) => error.hint(),
             Error::Emit(EmitError::Write(error)) | Error::Write(error) => error.hint(),
+            Error::Python(error) => error.hint(),
+            Error::Compile(error) => error.hint(),
             _ => None,
         }
     }

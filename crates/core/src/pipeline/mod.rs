@@ -1,6 +1,7 @@
 //! The story, from the original to the report.
 
 mod error;
+mod ground;
 mod measure;
 mod prove;
 mod reaching;
@@ -25,6 +26,7 @@ use crate::report::{self, Report};
 use crate::source::FatRoot;
 use crate::transform::{self, SmallTree};
 use crate::workspace::{CacheDirs, Workspace};
+use ground::Ground;
 use prove::{Judgement, Witness};
 use reaching::Reaching;
 
@@ -52,6 +54,8 @@ impl Tools<'_> {
 /// One attempt at a small image, not yet judged.
 struct Attempt {
     plan: Plan,
+    /// What could not be followed.
+    warnings: Vec<String>,
     small: SmallTree,
     layers: Vec<Layer>,
     staged: Staged,
@@ -84,7 +88,17 @@ pub fn run(
     tools
         .progress
         .phase("following what the code can reach", None);
-    let reaching = watch.time("reach", || Reaching::prepare(original, wish, tools))?;
+    let ground = watch.time("reach", || {
+        Ground::prepare(original, wish, &observed, tools)
+    })?;
+    let read = |id: FileId| {
+        original
+            .content(id)
+            .and_then(|host| std::fs::read(host).ok())
+    };
+    let reaching = watch.time("reach", || {
+        Reaching::prepare(original, wish, ground.as_ref(), &read)
+    });
 
     let mut repairs: Vec<(FileId, How)> = Vec::new();
     let mut rounds = 0;
@@ -121,7 +135,7 @@ pub fn run(
     }
 
     tools.progress.phase("writing the report", None);
-    let mut report = describe(original, wish, &attempt, &reaching);
+    let mut report = describe(original, wish, &attempt);
     report.proof = prove::proof(
         witness.as_ref(),
         &judgement,
@@ -156,7 +170,7 @@ fn attempt(
     repairs: &[(FileId, How)],
 ) -> Result<Attempt, Error> {
     let tree = &original.tree;
-    let plan = watch.time("reach", || {
+    let (plan, warnings) = watch.time("reach", || {
         let mut roots = plan::roots(
             tree,
             wish.policy,
@@ -166,13 +180,15 @@ fn attempt(
             &wish.keep,
         );
         roots.extend(repairs.iter().cloned());
-        let graph = reaching.close(tree, wish.policy, roots);
-        Plan::new(tree, &graph, wish.policy, &wish.drop)
+        let graph = reaching.close(wish.policy, roots);
+        let plan = Plan::new(tree, &graph, wish.policy, &wish.drop);
+        (plan, graph.warnings)
     });
     tools.check_cancelled()?;
     tools.progress.phase("stripping and compiling", None);
     let small = watch.time("transform", || {
-        let bytecode = reaching.bytecode(original, &plan, wish, tools)?;
+        let repaired: Vec<FileId> = repairs.iter().map(|(id, _)| *id).collect();
+        let bytecode = reaching.bytecode(&plan, wish, &repaired, tools)?;
         let options = transform::Options {
             strip: wish.strip,
             mtime: wish.mtime,
@@ -190,6 +206,7 @@ fn attempt(
     })?;
     Ok(Attempt {
         plan,
+        warnings,
         small,
         layers,
         staged,
@@ -247,7 +264,7 @@ fn rescue(
     Ok(staged.commit()?)
 }
 
-fn describe(original: &FatRoot, wish: &Wish, attempt: &Attempt, reaching: &Reaching<'_>) -> Report {
+fn describe(original: &FatRoot, wish: &Wish, attempt: &Attempt) -> Report {
     let before = measure::fat(original);
     let after = measure::small(&attempt.layers);
     let files = report::file_lines(&original.tree, &attempt.plan, &attempt.small);
@@ -265,7 +282,7 @@ fn describe(original: &FatRoot, wish: &Wish, attempt: &Attempt, reaching: &Reach
         proof: report::Proof::default(),
         packages: report::package_lines(&files),
         phases: Vec::new(),
-        warnings: reaching.warnings(),
+        warnings: attempt.warnings.clone(),
         files,
     }
 }

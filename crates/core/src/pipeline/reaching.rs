@@ -1,63 +1,154 @@
 //! What *reach* needs to know of the original, gathered once.
 
-use std::collections::BTreeMap;
+use whit_oci::ImagePath;
 
+use super::ground::Ground;
 use super::{Error, Tools, Wish};
-use crate::index::{FileId, Tree};
+use crate::index::FileId;
 use crate::plan::{Plan, Policy};
 use crate::reach::config::Config;
 use crate::reach::elf::Elf;
+use crate::reach::python::{Distributions, Origin, Python, Read};
 use crate::reach::shell::{Programs, Shell};
 use crate::reach::{Analyzer, Graph, How, surroundings};
 use crate::source::FatRoot;
-use crate::transform::Bytecode;
+use crate::transform::bytecode::{self, Compiled, Job};
+use crate::transform::{Bytecode, Content, ModuleForm, PythonCode};
 
 /// The analyzers, and where they start.
 pub(super) struct Reaching<'a> {
+    original: &'a FatRoot,
     /// What the image starts.
     pub command: Vec<(FileId, How)>,
     pub surroundings: Vec<(FileId, How)>,
     elf: Elf<'a>,
     shell: Shell<'a>,
     config: Config<'a>,
-    warnings: Vec<String>,
+    python: Option<(&'a Ground, Python<'a>)>,
 }
 
 impl<'a> Reaching<'a> {
-    pub fn prepare(original: &'a FatRoot, wish: &Wish, _tools: &Tools<'_>) -> Result<Self, Error> {
-        Ok(Self {
+    pub fn prepare(
+        original: &'a FatRoot,
+        wish: &Wish,
+        ground: Option<&'a Ground>,
+        read: &'a Read<'a>,
+    ) -> Self {
+        let python = ground.map(|ground| {
+            let distributions = Distributions::of(&original.tree, read);
+            let python = Python::new(
+                &original.tree,
+                read,
+                &ground.facts,
+                ground.setting.clone(),
+                distributions,
+            );
+            (ground, python)
+        });
+        Self {
+            original,
             command: command_roots(original, wish),
             surroundings: surroundings::surroundings(original),
             elf: Elf::new(original),
             shell: Shell::new(original),
             config: Config::new(original),
-            warnings: Vec::new(),
-        })
-    }
-
-    /// Everything reachable from `roots` under a policy.
-    pub fn close(&self, tree: &Tree, policy: Policy, roots: Vec<(FileId, How)>) -> Graph {
-        let hard: [&dyn Analyzer; 2] = [&self.elf, &self.shell];
-        let all: [&dyn Analyzer; 3] = [&self.elf, &self.shell, &self.config];
-        match policy {
-            Policy::Tight => Graph::close(tree, roots, &hard),
-            Policy::Safe | Policy::Repack => Graph::close(tree, roots, &all),
+            python,
         }
     }
 
-    pub fn bytecode(
-        &self,
-        _original: &FatRoot,
-        _plan: &Plan,
-        _wish: &Wish,
-        _tools: &Tools<'_>,
-    ) -> Result<Bytecode, Error> {
-        Ok(BTreeMap::new())
+    /// Everything reachable from `roots` under a policy.
+    pub fn close(&self, policy: Policy, roots: Vec<(FileId, How)>) -> Graph {
+        let mut analyzers: Vec<&dyn Analyzer> = vec![&self.elf, &self.shell];
+        if policy != Policy::Tight {
+            analyzers.push(&self.config);
+            if let Some((_, python)) = &self.python {
+                let files: Vec<FileId> = roots.iter().map(|(id, _)| *id).collect();
+                python.close(&files);
+                analyzers.push(python);
+            }
+        }
+        Graph::close(&self.original.tree, roots, &analyzers)
     }
 
-    pub fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+    /// The forms in which the kept Python sources ship.
+    pub fn bytecode(
+        &self,
+        plan: &Plan,
+        wish: &Wish,
+        repaired: &[FileId],
+        tools: &Tools<'_>,
+    ) -> Result<Bytecode, Error> {
+        let Some((ground, python)) = &self.python else {
+            return Ok(Bytecode::new());
+        };
+        let policy = match wish.python_code {
+            PythonCode::Bytecode => bytecode::Policy::Bytecode,
+            PythonCode::Source => bytecode::Policy::Source,
+            PythonCode::Both => bytecode::Policy::Both,
+        };
+        let tree = &self.original.tree;
+        let own_source = python.needs_source();
+        let mut jobs = Vec::new();
+        let mut placements = Vec::new();
+        for id in plan.kept() {
+            let node = tree.node(id);
+            if !node.is_file() || node.path.extension() != Some(b"py") {
+                continue;
+            }
+            let needs_source = own_source.contains(&id)
+                // The small image was seen to look for the source itself.
+                || repaired.contains(&id)
+                || matches!(python.origin(id), Origin::User);
+            let placement = policy.place(&node.path, needs_source, &ground.facts);
+            let Some(source) = self
+                .original
+                .content(id)
+                .filter(|_| placement.bytecode.is_some())
+            else {
+                continue;
+            };
+            let existing = bytecode_of(&node.path, &ground.facts.cache_tag)
+                .and_then(|path| tree.get(&path))
+                .and_then(|id| self.original.content(id))
+                .map(|host| (host, node.meta.mtime));
+            jobs.push(Job {
+                path: node.path.clone(),
+                source,
+                existing,
+            });
+            placements.push((id, placement));
+        }
+        let compiled =
+            bytecode::compile(&jobs, &ground.facts, &tools.cache.bytecode()?, &|worker| {
+                ground.work(worker, tools)
+            })?;
+        let forms = placements
+            .into_iter()
+            .filter_map(|(id, placement)| {
+                let Compiled::Bytecode(pyc) = compiled.get(tree.path(id))? else {
+                    return None;
+                };
+                let pyc = Content::Host(pyc.clone());
+                let form = match placement.keep_source {
+                    true => ModuleForm::Cached(placement.bytecode?, pyc),
+                    false => ModuleForm::Sourceless(pyc),
+                };
+                Some((id, form))
+            })
+            .collect();
+        Ok(forms)
     }
+}
+
+/// `__pycache__/NAME.TAG.pyc` (PEP 3147).
+fn bytecode_of(source: &ImagePath, tag: &str) -> Option<ImagePath> {
+    let name = String::from_utf8_lossy(source.name()).into_owned();
+    let stem = name.strip_suffix(".py")?;
+    Some(
+        source
+            .parent()?
+            .join(format!("__pycache__/{stem}.{tag}.pyc")),
+    )
 }
 
 /// The program that the image starts and the one of its health check.

@@ -1,13 +1,11 @@
 //! From verdicts to files: what is kept, with the edits that make it smaller.
 
 mod apply;
+pub mod bytecode;
 mod honesty;
+mod siphash;
 mod small;
 mod strip;
 
 pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};
-//! Edits of contents that change nothing a program can notice.
-
-pub mod bytecode;
-mod siphash;

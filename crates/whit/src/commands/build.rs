@@ -41,7 +41,10 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
         Failure::input(error).hint(hint)
     })?;
     for line in &project.detected {
-        screen.note(&format!("{:<10} {}  because {}", line.what, line.value, line.because));
+        screen.note(&format!(
+            "{:<10} {}  because {}",
+            line.what, line.value, line.because
+        ));
     }
 
     let proxies = around.proxies();
@@ -124,9 +127,9 @@ fn pairs(texts: &[String], flag: &str) -> Result<Option<BTreeMap<String, String>
     }
     let mut found = BTreeMap::new();
     for text in texts {
-        let (name, value) = text.split_once('=').ok_or_else(|| {
-            Failure::input(anyhow::anyhow!("{flag} {text:?} is not NAME=VALUE"))
-        })?;
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| Failure::input(anyhow::anyhow!("{flag} {text:?} is not NAME=VALUE")))?;
         found.insert(name.to_owned(), value.to_owned());
     }
     Ok(Some(found))

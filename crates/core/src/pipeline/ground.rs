@@ -1,0 +1,299 @@
+//! The ground that *reach* stands on where an app is Python: its interpreter,
+//! asked in the sandbox, and how the app is started.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use whit_oci::ImagePath;
+use whit_sandbox::{Access, Exit, Mount, Running};
+
+use super::{Error, Tools, Wish, prove};
+use crate::index::FileId;
+use crate::observe::Stage;
+use crate::plan::Observed;
+use crate::reach::python::{Facts, Modules, Setting};
+use crate::reach::shell::{Programs, shebang};
+use crate::source::FatRoot;
+use crate::transform::bytecode::{EXCHANGE, Worker};
+
+/// What there is to know of the image's Python.
+pub(super) struct Ground {
+    pub facts: Facts,
+    pub setting: Setting,
+    /// The program as the image calls it: a virtual environment's link, not
+    /// where it leads.
+    interpreter: ImagePath,
+    stage: Stage,
+}
+
+/// How long the interpreter may take to describe itself, or to compile.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+impl Ground {
+    /// `None` where the app is not Python.
+    pub fn prepare(
+        original: &FatRoot,
+        wish: &Wish,
+        observed: &[Observed],
+        tools: &Tools<'_>,
+    ) -> Result<Option<Self>, Error> {
+        let mut commands = vec![
+            wish.command
+                .clone()
+                .unwrap_or_else(|| original.config.command()),
+        ];
+        commands.extend(wish.probes.programs());
+        let Some(interpreter) = interpreter(original, &commands, observed) else {
+            return Ok(None);
+        };
+        let stage = prove::stage(original, wish, &tools.workspace.folder("stage-python")?)?;
+        let facts = Facts::gather(&[interpreter.to_string()], &mut |argv| {
+            ask(&stage, argv, tools)
+        })?;
+        let setting = setting(original, &facts, &interpreter, &commands);
+        Ok(Some(Self {
+            facts,
+            setting,
+            interpreter,
+            stage,
+        }))
+    }
+
+    /// Runs one of the compiler's workers with the image's interpreter.
+    pub fn work(&self, worker: &Worker<'_>, tools: &Tools<'_>) -> Result<(), String> {
+        let mut argv = vec![self.interpreter.to_string()];
+        argv.extend(worker.args.iter().cloned());
+        let mut stage = self.stage.clone();
+        stage.mounts.push(Mount {
+            host: worker.exchange.to_owned(),
+            inside: PathBuf::from(EXCHANGE),
+            read_only: false,
+        });
+        give_away(worker.exchange).map_err(|error| error.to_string())?;
+        let mut command = stage.command(&argv).map_err(|error| error.to_string())?;
+        command.env = worker
+            .env
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        command.uid = 0;
+        command.gid = 0;
+        command.groups = Vec::new();
+        run(&stage, &command, tools).map(drop)
+    }
+}
+
+/// Lets the sandbox's root write into a folder of the host.
+fn give_away(folder: &std::path::Path) -> std::io::Result<()> {
+    let Some((uid, gid)) = whit_sandbox::disk_owner(0, 0) else {
+        return Ok(());
+    };
+    std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
+    for entry in fs::read_dir(folder)? {
+        std::os::unix::fs::chown(entry?.path(), Some(uid), Some(gid))?;
+    }
+    Ok(())
+}
+
+/// What an interpreter answers, asked in the app's environment.
+fn ask(stage: &Stage, argv: &[String], tools: &Tools<'_>) -> Result<Vec<u8>, String> {
+    let command = stage.command(argv).map_err(|error| error.to_string())?;
+    run(stage, &command, tools)
+}
+
+fn run(
+    stage: &Stage,
+    command: &whit_sandbox::Command,
+    tools: &Tools<'_>,
+) -> Result<Vec<u8>, String> {
+    let mut running = Running::start(&stage.spec(), command).map_err(|error| error.to_string())?;
+    let start = Instant::now();
+    while running
+        .wait(Duration::from_millis(100))
+        .map_err(|error| error.to_string())?
+        .is_none()
+    {
+        if tools.cancel.load(Ordering::Relaxed) {
+            return Err("interrupted".to_owned());
+        }
+        if start.elapsed() > PATIENCE {
+            return Err("it did not end".to_owned());
+        }
+    }
+    let outcome = running.finish().map_err(|error| error.to_string())?;
+    match outcome.exit {
+        Exit::Code(0) => Ok(outcome.stdout),
+        _ => Err(String::from_utf8_lossy(&outcome.stderr)
+            .lines()
+            .last()
+            .unwrap_or("it failed without a word")
+            .to_owned()),
+    }
+}
+
+/// The Python that the commands start, or that was seen being started.
+fn interpreter(
+    original: &FatRoot,
+    commands: &[Vec<String>],
+    observed: &[Observed],
+) -> Option<ImagePath> {
+    let programs = Programs::new(original);
+    let by_command = commands
+        .iter()
+        .filter_map(|command| programs.resolve(command.first()?))
+        .find_map(|path| python_of(original, &programs, &path));
+    by_command.or_else(|| {
+        observed
+            .iter()
+            .filter(|(_, access)| *access == Access::Exec)
+            .find_map(|(id, _)| python_of(original, &programs, original.tree.path(*id)))
+    })
+}
+
+/// A program itself if it is a Python, or the Python of a script's `#!`.
+fn python_of(original: &FatRoot, programs: &Programs<'_>, path: &ImagePath) -> Option<ImagePath> {
+    if is_python_name(path.name()) {
+        return Some(path.clone());
+    }
+    let id = original.tree.lookup(path)?;
+    let mut head = Vec::new();
+    std::io::Read::read_to_end(
+        &mut std::io::Read::take(fs::File::open(original.content(id)?).ok()?, 4096),
+        &mut head,
+    )
+    .ok()?;
+    let first = shebang(&head)?;
+    programs
+        .interpreter(&first)
+        .into_iter()
+        .map(|(id, _)| original.tree.path(id).clone())
+        .find(|path| is_python_name(path.name()))
+}
+
+/// `python`, `python3`, `python3.11`, `pypy3`.
+fn is_python_name(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b"d").unwrap_or(name);
+    [&b"python"[..], b"pypy"].iter().any(|stem| {
+        name.strip_prefix(*stem)
+            .is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
+    })
+}
+
+/// How the commands start their Python: scripts, modules, folders.
+fn setting(
+    original: &FatRoot,
+    facts: &Facts,
+    interpreter: &ImagePath,
+    commands: &[Vec<String>],
+) -> Setting {
+    let tree = &original.tree;
+    let cwd = ImagePath::clamped(original.config.working_dir());
+    let programs = Programs::new(original);
+    let mut first = Vec::new();
+    let mut mains: Vec<FileId> = Vec::new();
+    for command in commands {
+        let mut words = command.iter();
+        let Some(program) = words.next().and_then(|word| programs.resolve(word)) else {
+            continue;
+        };
+        if !is_python_name(program.name()) {
+            // A console script: its own folder comes first.
+            mains.extend(tree.lookup(&program));
+            first.extend(program.parent());
+            continue;
+        }
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-m" => {
+                    first.push(cwd.clone());
+                    if let Some(module) = words.next() {
+                        mains.extend(main_of_module(original, facts, &cwd, module));
+                    }
+                    break;
+                }
+                "-c" => {
+                    first.push(cwd.clone());
+                    break;
+                }
+                "-W" | "-X" => {
+                    words.next();
+                }
+                option if option.starts_with('-') => {}
+                script => {
+                    let path = cwd.join(script);
+                    let path = match tree.lookup(&path).map(|id| tree.node(id).is_dir()) {
+                        Some(true) => path.join("__main__.py"),
+                        _ => path,
+                    };
+                    mains.extend(tree.lookup(&path));
+                    first.extend(path.parent());
+                    break;
+                }
+            }
+        }
+    }
+    first.push(cwd);
+    let folders = |name: &str, default: &str| -> Vec<ImagePath> {
+        let env = original.config.env();
+        let value = env.iter().find(|(known, _)| known == name);
+        value
+            .map_or(default, |(_, value)| value)
+            .split(':')
+            .filter(|folder| !folder.is_empty())
+            .map(ImagePath::clamped)
+            .collect()
+    };
+    Setting {
+        interpreter: tree.lookup(interpreter),
+        first: distinct(first),
+        search: folders("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        libraries: folders(
+            "LD_LIBRARY_PATH",
+            "/usr/local/lib:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu:/usr/lib",
+        ),
+        mains: distinct(mains),
+    }
+}
+
+/// The file that `python -m MODULE` runs.
+fn main_of_module(
+    original: &FatRoot,
+    facts: &Facts,
+    cwd: &ImagePath,
+    module: &str,
+) -> Option<FileId> {
+    use crate::reach::python::Module;
+    let modules = Modules::new(&original.tree, facts, std::slice::from_ref(cwd));
+    let main = modules.find(&format!("{module}.__main__"));
+    match main.or_else(|| modules.find(module))? {
+        Module::File(id) | Module::Package { init: id, .. } => Some(id),
+        Module::Builtin | Module::Namespace(_) => None,
+    }
+}
+
+fn distinct<T: PartialEq>(items: Vec<T>) -> Vec<T> {
+    let mut found: Vec<T> = Vec::new();
+    for item in items {
+        if !found.contains(&item) {
+            found.push(item);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_pythons() {
+        for name in ["python", "python3", "python3.11", "pypy3", "python3.13d"] {
+            assert!(is_python_name(name.as_bytes()), "{name}");
+        }
+        for name in ["python3-config", "pythonista", "sh"] {
+            assert!(!is_python_name(name.as_bytes()), "{name}");
+        }
+    }
+}
