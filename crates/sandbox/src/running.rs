@@ -88,7 +88,7 @@ impl Running {
         loop {
             match step::receive(raw(&here.report)).map_err(lost)? {
                 Message::Listening { listener, root } => {
-                    let started = Tracer::start(own(listener), own(root), hearing.users);
+                    let started = Tracer::start(own(listener), own(root), hearing);
                     tracer = Some(started.map_err(|error| io_error("starting the tracer", error))?);
                 }
                 Message::Begin { at } => began = Some(at),
