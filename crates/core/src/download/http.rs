@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
+use super::resolver::Remembering;
 use super::{Error, Result};
 
 /// The proxies of the invoking user, as their environment names them
@@ -203,11 +205,16 @@ fn agent(proxy: Option<&String>, none_for: Option<&str>) -> Result<ureq::Agent> 
         .proxy(proxy)
         .http_status_as_error(false)
         .user_agent(concat!("whit/", env!("CARGO_PKG_VERSION")))
+        .max_idle_connections_per_host(8)
         .timeout_connect(Some(Duration::from_secs(15)))
         .timeout_recv_response(Some(Duration::from_secs(30)))
         .timeout_per_read(Some(Duration::from_secs(30)))
         .build();
-    Ok(config.new_agent())
+    Ok(ureq::Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        Remembering::default(),
+    ))
 }
 
 fn read_proxy(value: &str, none_for: Option<&str>) -> Result<ureq::Proxy> {

@@ -6,6 +6,7 @@
 
 mod cache;
 mod http;
+mod resolver;
 
 pub use cache::{Cache, Wanted};
 pub use http::{Client, Proxies};

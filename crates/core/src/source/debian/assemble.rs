@@ -406,7 +406,7 @@ mod tests {
         bytes[100] ^= 1;
         fs::write(&path, &bytes).unwrap();
         assert!(matches!(
-            bench.assemble(&[good.clone()]),
+            bench.assemble(std::slice::from_ref(&good)),
             Err(Error::Download(download::Error::Hash { .. }))
         ));
         fs::remove_file(&path).unwrap();
@@ -433,7 +433,7 @@ mod tests {
         let deb = bench.add("a", &[("x", 0o644, "content")]);
         bench.cancel.store(true, Ordering::Relaxed);
         assert!(matches!(
-            bench.assemble(&[deb.clone()]),
+            bench.assemble(std::slice::from_ref(&deb)),
             Err(Error::Cancelled | Error::Download(download::Error::Cancelled))
         ));
         assert_eq!(bench.roots(), [""; 0]);

@@ -35,6 +35,8 @@ pub fn write(root: &mut Root, packages: &[Installed]) -> Result<()> {
             put(root, &format!("{stem}.conffiles"), &text)?;
         }
     }
+    // Names with an architecture are of the second form of this folder.
+    put(root, "var/lib/dpkg/info/format", "1\n")?;
     put(root, "var/lib/dpkg/status", &status)
 }
 

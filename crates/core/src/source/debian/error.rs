@@ -76,16 +76,14 @@ impl Error {
             Self::NoPackage { near, .. } if !near.is_empty() => {
                 Some(format!("similar names: {}", near.join(", ")))
             }
-            Self::Download(download::Error::NotFound { url, .. })
-                if url.contains("-security/dists/") =>
-            {
-                Some(
-                    "this mirror has no security archive there; name one, or `none`: \
+            Self::Download(
+                download::Error::NotFound { url, .. } | download::Error::Status { url, .. },
+            ) if url.contains("-security/InRelease") => Some(
+                "this mirror has no security archive there; name one, or `none`: \
                      --mirror 'https://MIRROR.EXAMPLE/debian \
                      https://MIRROR.EXAMPLE/debian-security'"
-                        .into(),
-                )
-            }
+                    .into(),
+            ),
             Self::Download(download::Error::NotFound { url, .. }) if url.ends_with(".deb") => {
                 Some("the mirror has a newer version by now: make the lock anew".into())
             }

@@ -82,7 +82,11 @@ impl Indexes {
                 cause,
             })?;
         }
-        Ok(resolver.chosen.values().map(Candidate::to_ref).collect())
+        Ok(resolver
+            .chosen
+            .values()
+            .map(|candidate| candidate.to_ref())
+            .collect())
     }
 
     fn no_package(&self, name: &str) -> Error {
@@ -120,7 +124,7 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    fn to_ref(&self) -> DebRef {
+    fn to_ref(self) -> DebRef {
         let listing = &self.listing;
         DebRef {
             name: listing.name.to_owned(),

@@ -103,7 +103,6 @@ fn accounts(root: &mut Root) -> Result<()> {
 fn time_zone(root: &mut Root) -> Result<()> {
     if exists(root, "usr/share/zoneinfo/Etc/UTC") && !exists(root, "etc/localtime") {
         root.put_link("etc/localtime", "/usr/share/zoneinfo/Etc/UTC")?;
-        root.put_file("etc/timezone", 0o644, b"Etc/UTC\n")?;
     }
     Ok(())
 }
