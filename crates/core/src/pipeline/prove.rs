@@ -70,7 +70,9 @@ pub(super) fn judge(
     let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
     let known = |path: &Path| {
         let path = ImagePath::clamped(path.as_os_str().as_bytes());
-        original.tree.lookup(&path).is_some() && small.tree.lookup(&path).is_none()
+        original.tree.lookup(&path).is_some()
+            && small.tree.lookup(&path).is_none()
+            && !is_import_probe(&path, &small)
     };
     let found = verify::compare(&witness.runs, &run, &known);
     let judgement = Judgement {
@@ -86,6 +88,17 @@ pub(super) fn judge(
     };
     crate::workspace::remove_tree(&folder)?;
     Ok(judgement)
+}
+
+/// True where Python's import looks for a source before it takes the bytecode
+/// beside it: `__init__.py` of each package (`FileFinder.find_spec`), and
+/// `os.py`, by which the interpreter knows its library (`getpath.py`). A
+/// module that reads its own source is known by other names.
+fn is_import_probe(path: &ImagePath, small: &FatRoot) -> bool {
+    let mut bytecode = path.as_bytes().to_vec();
+    bytecode.push(b'c');
+    matches!(path.name(), b"__init__.py" | b"os.py")
+        && small.tree.lookup(&ImagePath::clamped(bytecode)).is_some()
 }
 
 /// Reads an image from disk, whatever wrote it.

@@ -31,13 +31,16 @@ pub struct Parts<'a> {
     pub runtime: &'a Assembled,
     /// The folder in which `dependencies` were installed.
     pub dependencies: Option<&'a Path>,
+    /// The folder in which the project itself was installed, where it is a
+    /// package.
+    pub installed: Option<&'a Path>,
     /// An empty folder for the app's layer.
     pub app: &'a Path,
     /// Files that whit itself writes into the project, not part of the app.
     pub outputs: &'a [PathBuf],
 }
 
-/// Lays the three layers and indexes them. Returns warnings beside the root.
+/// Lays the layers and indexes them. Returns warnings beside the root.
 pub fn assemble(
     project: &Project,
     parts: &Parts<'_>,
@@ -60,8 +63,11 @@ pub fn assemble(
         scan(&mut builder, dependencies, 1, root_owned, cancelled)?;
         dirs.push(dependencies.to_owned());
     }
-    scan(&mut builder, parts.app, 2, root_owned, cancelled)?;
-    dirs.push(parts.app.to_owned());
+    for (layer, dir) in parts.installed.into_iter().chain([parts.app]).enumerate() {
+        let layer = u16::try_from(layer + 2).unwrap_or(u16::MAX);
+        scan(&mut builder, dir, layer, root_owned, cancelled)?;
+        dirs.push(dir.to_owned());
+    }
     let tree = builder.finish(&contents(&dirs));
     let certificates = tree
         .lookup(&ImagePath::from("etc/ssl/certs/ca-certificates.crt"))
@@ -71,6 +77,7 @@ pub fn assemble(
         tree,
         dirs,
         config,
+        // A layer beyond the third belongs to the app, too.
         layering: Some(LayerClass::ALL.to_vec()),
         stored: None,
     };

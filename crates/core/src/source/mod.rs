@@ -3,6 +3,7 @@
 
 pub mod assembly;
 pub mod debian;
+pub mod fat;
 pub mod ignore;
 pub mod image;
 mod ini;

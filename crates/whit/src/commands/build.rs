@@ -1,7 +1,7 @@
 //! `whit build`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use whit_core::download::{Cache, Client};
@@ -9,8 +9,8 @@ use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
 use whit_core::settings::Settings;
-use whit_core::source::assembly::{self, Parts};
-use whit_core::source::debian::{self, Desk, Mirror, Suite};
+use whit_core::source::debian::{Desk, Mirror};
+use whit_core::source::fat::{self, Recipe};
 use whit_core::source::project::{self, Project};
 use whit_core::workspace::{CacheDirs, Workspace};
 
@@ -47,41 +47,30 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
         ));
     }
 
-    let proxies = around.proxies();
-    let downloads = Cache::open(tools.cache.downloads()?, Client::new(&proxies)?)?;
+    let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
     let desk = Desk {
         cache: &downloads,
         progress: screen,
         cancel: &around.cancel,
         now: around.now,
     };
-    let architecture = "amd64";
-    let mirror = mirror(settings.mirror.as_deref())?;
-    let suite: Suite = project.python.suite.parse()?;
-    let runtime = watch.time("runtime", || {
-        let indexes = debian::load_indexes(&mirror, suite, architecture, 3600, desk)?;
-        let debs = debian::lock(indexes.resolve(&debian::python_packages(suite))?);
-        debian::assemble(&debs, architecture, &mirror, desk)
+    let recipe = Recipe {
+        project: &project,
+        mirror: &mirror(settings.mirror.as_deref())?,
+        architecture: debian_architecture(),
+        build_packages: settings.build_packages.as_deref().unwrap_or_default(),
+        environment: &around.environment,
+        locked: None,
+        outputs: &[],
+    };
+    let cooked = fat::cook(&recipe, desk, &tools, &mut watch).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
     })?;
-
-    let app = workspace.folder("app")?;
-    let cancelled = || tools.check_cancelled().is_err();
-    let (original, warnings) = watch.time("assemble", || {
-        assembly::assemble(
-            &project,
-            &Parts {
-                runtime: &runtime,
-                dependencies: None,
-                app: &app,
-                outputs: &[],
-            },
-            architecture,
-            &cancelled,
-        )
-    })?;
-    for warning in &warnings {
+    for warning in &cooked.warnings {
         screen.note(warning);
     }
+    let original = cooked.root;
     let epoch = around.source_date_epoch.unwrap_or(0);
     let mut wish = flags.wish(&args.dir.display().to_string(), &project.name, epoch)?;
     wish.mtime = Some(epoch);
@@ -144,6 +133,14 @@ fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })
+}
+
+/// Debian's name of this machine's architecture.
+fn debian_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    }
 }
 
 fn detected(project: &Project) -> Vec<DetectedLine> {
