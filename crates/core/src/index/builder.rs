@@ -42,12 +42,6 @@ pub enum IndexError {
     },
 }
 
-impl IndexError {
-    pub fn hint(&self) -> Option<String> {
-        None
-    }
-}
-
 /// What applying an entry did to the tree, so that a folder on disk can follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

@@ -233,6 +233,12 @@ fn recognized(path: &Path, name: Option<&str>, options: &Options) -> Result<Imag
 
 /// Opens an image of an OCI layout (OCI image spec, image-layout.md).
 fn layout(store: &Store, name: Option<&str>, options: &Options) -> Result<Image, ImageError> {
+    if store.find("index.json")?.is_none() {
+        return Err(ImageError::NoImage {
+            path: store.path().to_path_buf(),
+            why: "it has no `index.json`, as OCI layouts do".to_owned(),
+        });
+    }
     let index = store.document("index.json", options.limits.document)?;
     let entries = match parse("index.json", &index)? {
         Document::Index(entries) => entries,
@@ -336,6 +342,12 @@ fn docker_archive(
     name: Option<&str>,
     options: &Options,
 ) -> Result<Image, ImageError> {
+    if store.find("manifest.json")?.is_none() {
+        return Err(ImageError::NoImage {
+            path: store.path().to_path_buf(),
+            why: "it has no `manifest.json`, as archives of `docker save` do".to_owned(),
+        });
+    }
     let bytes = store.document("manifest.json", options.limits.document)?;
     let images = Saved::parse(&bytes).map_err(|why| malformed("manifest.json", &why))?;
     let saved = choose::saved(store.path(), images, name)?;

@@ -303,6 +303,58 @@ fn docker_archives_with_links_between_layers() {
     assert!(matches!(error, ImageError::Archive { .. }), "{error}");
 }
 
+/// Since version 25, `docker save` writes a layout and a `manifest.json` that
+/// names its blobs.
+#[test]
+fn archives_that_are_layouts_too() {
+    let layout = Layout::new();
+    let layer = tar(&[("a", b"x")]);
+    let mut descriptor = layout.image("amd64", &[(layer.clone(), layer.clone())]);
+    descriptor["annotations"] = json!({
+        "io.containerd.image.name": "docker.io/library/app:1",
+        "org.opencontainers.image.ref.name": "1",
+    });
+    layout.index(std::slice::from_ref(&descriptor));
+    let image = layout.open(None, None).unwrap();
+    let manifest = json!([{
+        "Config": blob_name(image.config_digest()),
+        "RepoTags": ["app:1"],
+        "Layers": [blob_name(Digest::of(&layer))],
+    }]);
+    fs::write(
+        layout.dir.path().join("manifest.json"),
+        manifest.to_string(),
+    )
+    .unwrap();
+    let mut out = tar::Builder::new(Vec::new());
+    out.append_dir_all("", layout.dir.path()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.tar");
+    fs::write(&file, out.into_inner().unwrap()).unwrap();
+
+    let open = |text: &str| {
+        let text = text.replace('%', file.to_str().unwrap());
+        Image::open(&Reference::parse(&text).unwrap(), &options(None))
+    };
+    for text in [
+        "%",
+        "%:app:1",
+        "%:1",
+        "oci-archive:%",
+        "docker-archive:%:app:1",
+    ] {
+        let found = open(text).unwrap();
+        assert_eq!(found.config_digest(), image.config_digest(), "{text}");
+        assert_eq!(found.layers()[0].digest, Some(Digest::of(&layer)));
+        assert_eq!(drain(&found, 0).unwrap(), layer);
+    }
+    assert_eq!(
+        open("%").unwrap().manifest_digest(),
+        image.manifest_digest()
+    );
+    assert_eq!(open("docker-archive:%").unwrap().manifest_digest(), None);
+}
+
 #[test]
 fn an_archive_may_not_have_too_many_members() {
     let dir = tempfile::tempdir().unwrap();

@@ -75,7 +75,6 @@ impl UnpackError {
                     .or_else(|| error.hint()),
                 _ => error.hint(),
             },
-            Self::Index { source, .. } => source.hint(),
             Self::Full { dir, .. } => Some(format!(
                 "free some space, or let TMPDIR name a folder on a larger disk than {}",
                 dir.display()
