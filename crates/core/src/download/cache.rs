@@ -14,18 +14,9 @@ use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
 use whit_oci::Digest;
 
-use super::http::{Answer, Client};
+use super::http::{Answer, Client, PAUSES, wait};
 use super::{Error, Result};
 use crate::progress::Progress;
-
-/// How often one address is tried when the network fails, and how long whit
-/// waits before the second, third, ... try.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-    Duration::from_secs(8),
-];
 
 /// A file that is to be in the cache.
 #[derive(Debug, Clone)]
@@ -342,21 +333,6 @@ fn hash_part(part: &mut File, hasher: &mut Sha256) -> std::io::Result<u64> {
 fn is_whole(path: &Path, size: u64) -> bool {
     path.metadata()
         .is_ok_and(|meta| meta.is_file() && meta.len() == size)
-}
-
-/// Sleeps in short steps so that a cancellation is heard.
-fn wait(pause: Duration, halted: &dyn Fn() -> bool) -> Result<()> {
-    let step = Duration::from_millis(50);
-    let mut left = pause;
-    while !left.is_zero() {
-        if halted() {
-            return Err(Error::Cancelled);
-        }
-        let now = left.min(step);
-        thread::sleep(now);
-        left -= now;
-    }
-    Ok(())
 }
 
 fn make_dir(dir: &Path) -> Result<()> {

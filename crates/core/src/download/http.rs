@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig};
@@ -12,6 +14,30 @@ use ureq::unversioned::transport::DefaultConnector;
 
 use super::resolver::Remembering;
 use super::{Error, Result};
+
+/// How often one address is tried when the network fails, and how long whit
+/// waits before the second, third, ... try.
+pub(super) const PAUSES: [Duration; 4] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(8),
+];
+
+/// Sleeps in short steps so that a cancellation is heard.
+pub(super) fn wait(pause: Duration, halted: &dyn Fn() -> bool) -> Result<()> {
+    let step = Duration::from_millis(50);
+    let mut left = pause;
+    while !left.is_zero() {
+        if halted() {
+            return Err(Error::Cancelled);
+        }
+        let now = left.min(step);
+        thread::sleep(now);
+        left -= now;
+    }
+    Ok(())
+}
 
 /// The proxies of the invoking user, as their environment names them
 /// (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
@@ -58,22 +84,43 @@ impl Client {
         })
     }
 
-    /// Fetches a small file whole; more than `limit` bytes are an error.
-    pub fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>> {
-        let answer = self.open(url, 0)?;
-        let mut bytes = Vec::new();
-        answer
-            .body
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|source| transport(url, &source))?;
-        if bytes.len() as u64 > limit {
-            return Err(Error::TooLarge {
-                url: url.into(),
-                limit,
-            });
+    /// Fetches a small file whole; more than `limit` bytes are an error. Where
+    /// the network fails, it is tried three times.
+    pub fn get(&self, url: &str, limit: u64, cancel: &AtomicBool) -> Result<Vec<u8>> {
+        let halted = || cancel.load(Ordering::Relaxed);
+        let mut pauses = PAUSES.iter().take(2);
+        loop {
+            match self.get_once(url, limit, &halted) {
+                Err(error) if error.is_passing() => match pauses.next() {
+                    Some(pause) => wait(*pause, &halted)?,
+                    None => return Err(error),
+                },
+                result => return result,
+            }
         }
-        Ok(bytes)
+    }
+
+    fn get_once(&self, url: &str, limit: u64, halted: &dyn Fn() -> bool) -> Result<Vec<u8>> {
+        let mut body = self.open(url, 0)?.body;
+        let mut bytes = Vec::new();
+        let mut buffer = vec![0; 32 << 10];
+        loop {
+            if halted() {
+                return Err(Error::Cancelled);
+            }
+            match body.read(&mut buffer) {
+                Ok(0) => return Ok(bytes),
+                Ok(n) => bytes.extend_from_slice(&buffer[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(transport(url, &error)),
+            }
+            if bytes.len() as u64 > limit {
+                return Err(Error::TooLarge {
+                    url: url.into(),
+                    limit,
+                });
+            }
+        }
     }
 
     /// Starts to read `url` from byte `start` on.

@@ -18,7 +18,7 @@ use super::release::{Listed, Release, show_date};
 use super::resolve::Indexes;
 use super::sources::{self, SignedBy, Source};
 use super::suite::{Archive, Suite};
-use crate::download::{Cache, Wanted};
+use crate::download::{self, Cache, Wanted};
 use crate::progress::Progress;
 
 /// The largest `InRelease` that is read; real ones have 150 kB.
@@ -256,12 +256,14 @@ impl Place<'_> {
                 return Ok(release);
             }
             self.desk.check_cancel()?;
-            match self.desk.cache.client().get(&url, MAX_RELEASE) {
+            let client = self.desk.cache.client();
+            match client.get(&url, MAX_RELEASE, self.desk.cancel) {
                 Ok(bytes) => {
                     let release = self.check(&url, &bytes, keyring)?;
                     write_whole(&kept, &bytes)?;
                     return Ok(release);
                 }
+                Err(download::Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => last = Some(error),
             }
         }

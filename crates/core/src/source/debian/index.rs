@@ -9,12 +9,11 @@ use std::io::{BufRead, Read};
 
 use whit_oci::Digest;
 
-/// First line of the boiled-down form. The number changes with the format.
-const HEADER: &str = "whit package index 1\n";
-
-/// A line that parts the packages from the names they provide. No package's
-/// name sorts here by accident: it is found by its offset, see [`Index::read`].
-const MIDDLE: &str = "\n\n";
+/// First line of the boiled-down form: its version, and how many bytes the
+/// packages have, in eight hexadecimal digits. What follows them are the names
+/// that they provide.
+const HEADER: &str = "whit package index 2 ";
+const HEADER_LEN: usize = HEADER.len() + 8 + 1;
 
 /// Longest line of a `Packages` file that is read: the longest real one is a
 /// `Depends` of some 20 kB.
@@ -74,12 +73,9 @@ impl Index {
         lines.sort_unstable();
         provides.sort_unstable();
         provides.dedup();
-        let mut text = String::from(HEADER);
-        for line in &lines {
-            text.push_str(line);
-        }
-        text.push_str(MIDDLE);
-        for line in &provides {
+        let length: usize = lines.iter().map(String::len).sum();
+        let mut text = format!("{HEADER}{length:08x}\n");
+        for line in lines.iter().chain(&provides) {
             text.push_str(line);
         }
         Self::read(text)
@@ -87,15 +83,19 @@ impl Index {
 
     /// Takes the boiled-down form as it was kept.
     pub fn read(text: String) -> Result<Self, IndexError> {
-        let start = HEADER.len();
-        if !text.starts_with(HEADER) || !text.ends_with('\n') {
+        let middle = text
+            .strip_prefix(HEADER)
+            .and_then(|rest| usize::from_str_radix(rest.get(..8)?, 16).ok())
+            .and_then(|length| length.checked_add(HEADER_LEN))
+            .ok_or(IndexError::Form)?;
+        // Both parts end with a line feed, and the header with another.
+        let ends = |at: usize| text.as_bytes().get(at - 1) == Some(&b'\n');
+        if middle > text.len() || !ends(HEADER_LEN) || !ends(middle) || !ends(text.len()) {
             return Err(IndexError::Form);
         }
-        // The last line of the packages ends with the first line feed.
-        let middle = text[start - 1..].find("\n\n\n").ok_or(IndexError::Form)? + start;
         Ok(Self {
-            packages: start..middle,
-            provides: middle + MIDDLE.len()..text.len(),
+            packages: HEADER_LEN..middle,
+            provides: middle..text.len(),
             text: text.into_boxed_str(),
         })
     }

@@ -138,6 +138,9 @@ impl Keyring {
     /// One good signature suffices, but a bad one by a trusted key never
     /// passes: it proves that the text was changed.
     pub fn verify(&self, message: &str, now: i64) -> Result<Verified, Distrust> {
+        if !message.contains("-----BEGIN PGP SIGNED MESSAGE-----") {
+            return Err(Distrust::Unsigned("it has no signature".into()));
+        }
         let (message, _) = CleartextSignedMessage::from_string(message)
             .map_err(|error| Distrust::Unsigned(error.to_string()))?;
         let signed = message.signed_text();
@@ -295,7 +298,7 @@ fn check_certificate(certificate: &SignedPublicKey, now: i64) -> Result<&Signatu
         return Err("it was revoked".into());
     }
     let of_users = details.users.iter().filter_map(|user| {
-        let verifies = |signature: &&Signature| {
+        let verifies = |signature: &Signature| {
             is_by(signature, primary)
                 && signature
                     .verify_certification(primary, Tag::UserId, &user.id)
@@ -303,22 +306,18 @@ fn check_certificate(certificate: &SignedPublicKey, now: i64) -> Result<&Signatu
         };
         let is_revocation =
             |signature: &Signature| signature.typ() == Some(SignatureType::CertRevocation);
-        if user
+        let is_revoked = user
             .signatures
             .iter()
-            .any(|one| is_revocation(one) && verifies(&one))
-        {
+            .any(|one| is_revocation(one) && verifies(one));
+        if is_revoked {
             return None;
         }
-        newest(user.signatures.iter().filter(verifies), now)
+        newest(&user.signatures, now, verifies)
     });
-    let of_key = newest(
-        details
-            .direct_signatures
-            .iter()
-            .filter(|signature| signature.verify_key(primary).is_ok()),
-        now,
-    );
+    let of_key = newest(&details.direct_signatures, now, |signature| {
+        signature.verify_key(primary).is_ok()
+    });
     if let Some(of_key) = of_key {
         check_expiry(primary, of_key, now)?;
     }
@@ -339,7 +338,7 @@ fn check_subkey(
     check_certificate(certificate, now)?;
     check_key(&subkey.key, now)?;
     let primary = &certificate.primary_key;
-    let verifies = |signature: &&Signature| {
+    let verifies = |signature: &Signature| {
         signature
             .verify_subkey_binding(primary, &subkey.key)
             .is_ok()
@@ -349,12 +348,12 @@ fn check_subkey(
     if subkey
         .signatures
         .iter()
-        .any(|one| is_revocation(one) && verifies(&one))
+        .any(|one| is_revocation(one) && verifies(one))
     {
         return Err("it was revoked".into());
     }
-    let binding = newest(subkey.signatures.iter().filter(verifies), now)
-        .ok_or("nothing binds it to the archive's key")?;
+    let binding =
+        newest(&subkey.signatures, now, verifies).ok_or("nothing binds it to the archive's key")?;
     check_expiry(&subkey.key, binding, now)?;
     if !binding.key_flags().sign() {
         return Err("it is not meant for signing".into());
@@ -391,10 +390,18 @@ fn check_expiry(key: &impl KeyDetails, own: &Signature, now: i64) -> Result<(), 
 }
 
 /// The newest signature that counts; of self-signatures only that one does.
-fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>, now: i64) -> Option<&'a Signature> {
-    signatures
+/// Checking one is the dear part, so the newest is checked first.
+fn newest<'a>(
+    signatures: &'a [Signature],
+    now: i64,
+    verifies: impl Fn(&Signature) -> bool,
+) -> Option<&'a Signature> {
+    let mut sound: Vec<&Signature> = signatures
+        .iter()
         .filter(|signature| check_signature(signature, now).is_ok())
-        .max_by_key(|signature| signature.created())
+        .collect();
+    sound.sort_by_key(|signature| std::cmp::Reverse(signature.created()));
+    sound.into_iter().find(|signature| verifies(signature))
 }
 
 fn append(to: &mut Vec<Signature>, from: Vec<Signature>) {
