@@ -81,7 +81,10 @@ fn refused_what(step: Step) -> &'static str {
 
 /// Why the program could not be run.
 fn start_error(command: &Command, fault: &Fault) -> Error {
-    let typed = command.argv.first().map_or("", |word| word.to_str().unwrap_or("?"));
+    let typed = command
+        .argv
+        .first()
+        .map_or("", |word| word.to_str().unwrap_or("?"));
     let candidates = blueprint::candidates(command).unwrap_or_default();
     let found = candidates.get(fault.index as usize).map(|path| shown(path));
     let there = fault.mode != 0;
@@ -103,7 +106,7 @@ fn start_error(command: &Command, fault: &Fault) -> Error {
                 .join(", ")
         ),
         libc::ENOENT => match header(fault) {
-            Program::Script { interpreter } => missing_interpreter(&interpreter, fault),
+            Program::Script { interpreter } => missing_interpreter(&interpreter),
             Program::Elf {
                 interpreter: Some(loader),
                 ..
@@ -125,7 +128,12 @@ fn start_error(command: &Command, fault: &Fault) -> Error {
             ),
             _ => "exec format error: it is neither an ELF program nor a script with #!".to_owned(),
         },
-        _ => return Error::Start { program, source: fault.errno.into() },
+        _ => {
+            return Error::Start {
+                program,
+                source: fault.errno.into(),
+            };
+        }
     };
     Error::Start {
         program,
@@ -133,7 +141,7 @@ fn start_error(command: &Command, fault: &Fault) -> Error {
     }
 }
 
-fn missing_interpreter(interpreter: &[u8], _fault: &Fault) -> String {
+fn missing_interpreter(interpreter: &[u8]) -> String {
     let name = String::from_utf8_lossy(interpreter);
     if name.ends_with('\r') {
         return format!(
