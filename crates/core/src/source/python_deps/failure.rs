@@ -142,8 +142,6 @@ const NO_COMPILER: &[&str] = &[
     "command 'gcc' failed: No such file",
     "command 'cc' failed: No such file",
     "command 'clang' failed: No such file",
-    "No such file or directory: 'gcc'",
-    "No such file or directory: 'cc'",
     "unable to execute 'gcc'",
     "unable to execute 'x86_64-linux-gnu-gcc'",
     "unable to execute 'aarch64-linux-gnu-gcc'",
@@ -219,8 +217,17 @@ fn missing(output: &str, python: &str) -> Option<Failure> {
             note(text);
         }
     }
+    let programs = missing_programs(output);
+    let is_compiler = |name: &str| name.ends_with("gcc") || matches!(name, "cc" | "clang");
+    if let Some(program) = programs.iter().find(|name| name.ends_with("g++")) {
+        packages.push("g++");
+        note(&format!("No such file or directory: '{program}"));
+    }
     if let Some(text) = NO_COMPILER.iter().find(|text| output.contains(**text)) {
         note(text);
+        packages.extend(COMPILER);
+    } else if let Some(program) = programs.iter().find(|name| is_compiler(name)) {
+        note(&format!("No such file or directory: '{program}"));
         packages.extend(COMPILER);
     } else if packages.iter().any(|package| *package != "git") {
         // Whatever lacks a header lacks the rest too, in a root without any.
@@ -233,6 +240,15 @@ fn missing(output: &str, python: &str) -> Option<Failure> {
     packages.sort();
     packages.dedup();
     because.map(|because| Failure::Lacks { packages, because })
+}
+
+/// The names in Python's "No such file or directory: 'x86_64-linux-gnu-gcc'".
+fn missing_programs(output: &str) -> Vec<&str> {
+    output
+        .split("No such file or directory: '")
+        .skip(1)
+        .filter_map(|rest| rest.split('\'').next())
+        .collect()
 }
 
 /// The package of ``Failed to build `six==1.0` ``.
@@ -284,6 +300,10 @@ mod tests {
                 "gcc libc6-dev python3.11-dev",
             ),
             (
+                "error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'",
+                "gcc libc6-dev python3.11-dev",
+            ),
+            (
                 "foo.c:1:10: fatal error: Python.h: No such file or directory",
                 "gcc libc6-dev python3.11-dev",
             ),
@@ -303,7 +323,7 @@ mod tests {
             match read_one(output) {
                 Failure::Lacks { packages, because } => {
                     assert_eq!(packages.join(" "), wanted);
-                    assert!(!because.is_empty());
+                    assert!(output.contains(&because) && because.len() > 5);
                 }
                 other => panic!("{output}: {other:?}"),
             }

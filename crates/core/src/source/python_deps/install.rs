@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use whit_oci::Digest;
+use whit_oci::{Digest, ImagePath};
 use whit_sandbox::Mount;
 
 use super::error::io;
@@ -209,7 +209,8 @@ impl<'a> Session<'a> {
             .map_err(Failure::Error)?;
         // A second resolution must not take this one's choices for its own.
         let _ = fs::remove_file(&path);
-        locks::pylock(&text).map_err(|error| Failure::Error(error.into()))
+        let pins = locks::pylock(&text).map_err(|error| Failure::Error(error.into()))?;
+        Ok(pins.into_iter().map(from_project).collect())
     }
 
     /// The folder with the virtual environment, and the pins as they were
@@ -247,7 +248,7 @@ impl<'a> Session<'a> {
         ];
         self.uv("making the virtual environment", strings(&words), mount())?;
         let log = self.fill(&pinned, mount)?;
-        normalise(&host_venv).map_err(Failure::Error)?;
+        normalise(&made.path().join("root"), &host_venv).map_err(Failure::Error)?;
         let pins = narrow(&pinned.pins, &tags(&host_venv).map_err(Failure::Error)?);
         let build = self.build_pins(&pinned, &pins, &log)?;
         let found = Pinned { pins, build };
@@ -410,7 +411,7 @@ impl<'a> Session<'a> {
         ]);
         words.extend(self.build_constraints(&pinned.build)?);
         let log = self.uv("building the project", words, mounts)?;
-        normalise(&host_root.join(venv)).map_err(Failure::Error)?;
+        normalise(&host_root, &host_root.join(venv)).map_err(Failure::Error)?;
         let mut found = pinned.clone();
         if !used_in_builds(&log)
             .iter()
@@ -536,11 +537,24 @@ fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// A path that uv wrote relative to the lock's folder, relative to the
+/// project.
+fn from_project(mut pin: Pin) -> Pin {
+    if let PinSource::Path(path) = &mut pin.source {
+        let whole = ImagePath::from(OUT).join(&*path);
+        let below = whole.strip_prefix(&ImagePath::from(SRC));
+        if let Some(below) = below.and_then(|below| std::str::from_utf8(below).ok()) {
+            *path = below.to_owned();
+        }
+    }
+    pin
+}
+
 /// A dependency at `../x` is not in the copy that is built.
 fn check_paths(pins: &[Pin]) -> Result<(), InstallError> {
     for pin in pins {
         if let PinSource::Path(path) = &pin.source {
-            let inside = whit_oci::ImagePath::parse(path).is_ok() && !path.starts_with('/');
+            let inside = ImagePath::parse(path).is_ok() && !path.starts_with('/');
             if !inside {
                 return Err(InstallError::Outside {
                     dependency: pin.name.clone(),
@@ -658,6 +672,8 @@ mod tests {
         };
         assert!(check_paths(&[pin("libs/a"), pin(".")]).is_ok());
         assert!(check_paths(&[pin("../a")]).is_err());
+        assert_eq!(from_project(pin("../src/libs/a")), pin("libs/a"));
+        assert_eq!(from_project(pin("../other")), pin("../other"));
         assert!(check_paths(&[pin("/a")]).is_err());
     }
 }

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::InstallError;
 use super::error::io;
-use super::workshop::EPOCH;
+use super::workshop::{EPOCH, give};
 
 /// More files than this is not an environment.
 const MAX_FILES: usize = 2_000_000;
@@ -26,8 +26,9 @@ const SHELL_FILES: &[&str] = &["activate", "deactivate", "pydoc.bat"];
 ///   in all of them and mean nothing.
 const NOTES: &[&str] = &["uv_cache.json", "uv_build.json", "REQUESTED"];
 
-/// Rewrites the environment in `venv`.
-pub fn normalise(venv: &Path) -> Result<(), InstallError> {
+/// Rewrites the environment in `venv`, a folder below `root`, and settles the
+/// folders between the two.
+pub fn normalise(root: &Path, venv: &Path) -> Result<(), InstallError> {
     for name in ["CACHEDIR.TAG", ".gitignore", ".lock"] {
         remove(&venv.join(name))?;
     }
@@ -52,7 +53,17 @@ pub fn normalise(venv: &Path) -> Result<(), InstallError> {
             }
         }
     }
-    date(venv)
+    date(venv)?;
+    for folder in venv
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| folder.starts_with(root))
+    {
+        set_mode(folder, 0o755)?;
+        give(folder)?;
+        date_one(folder)?;
+    }
+    Ok(())
 }
 
 /// `lib/python3.11/site-packages` of an environment.
@@ -165,6 +176,13 @@ fn settle(venv: &Path) -> Result<(), InstallError> {
 /// One date for everything. The last thing to do: every change inside dates a
 /// folder anew.
 fn date(venv: &Path) -> Result<(), InstallError> {
+    for (path, _) in below(venv)? {
+        date_one(&path)?;
+    }
+    Ok(())
+}
+
+fn date_one(path: &Path) -> Result<(), InstallError> {
     let date = Timespec {
         tv_sec: EPOCH,
         tv_nsec: 0,
@@ -173,11 +191,8 @@ fn date(venv: &Path) -> Result<(), InstallError> {
         last_access: date,
         last_modification: date,
     };
-    for (path, _) in below(venv)? {
-        utimensat(CWD, &path, &dates, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|error| io(format!("dating {}", path.display()))(error.into()))?;
-    }
-    Ok(())
+    utimensat(CWD, path, &dates, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|error| io(format!("dating {}", path.display()))(error.into()))
 }
 
 /// The environment's folder and everything below it, links not followed.
@@ -242,7 +257,7 @@ mod tests {
             std::fs::Permissions::from_mode(0o600),
         )
         .unwrap();
-        normalise(venv).unwrap();
+        normalise(venv, venv).unwrap();
         assert!(!venv.join("bin/activate.fish").exists());
         assert!(venv.join("bin/six").exists());
         assert!(!info.join("direct_url.json").exists());

@@ -81,19 +81,13 @@ impl<'a> Workshop<'a> {
             python: python.to_owned(),
             interrupted,
         };
+        give(&workshop.cache)?;
         for name in ["in", "out", "src", "tmp"] {
             let path = workshop.host(name);
             std::fs::create_dir(&path).map_err(io(format!("making {}", path.display())))?;
+            give(&path)?;
         }
         workshop.copy_files()?;
-        for path in [
-            &workshop.cache,
-            &workshop.host("out"),
-            &workshop.host("src"),
-            &workshop.host("tmp"),
-        ] {
-            give(path)?;
-        }
         Ok(workshop)
     }
 
@@ -108,8 +102,13 @@ impl<'a> Workshop<'a> {
         for (name, from) in &self.access.files {
             let to = self.host("in").join(name);
             let context = || format!("copying {} for the installer", from.display());
-            if let Some(parent) = to.parent() {
-                std::fs::create_dir_all(parent).map_err(io(context()))?;
+            let parents = to.ancestors().skip(1);
+            let own: Vec<&Path> = parents
+                .take_while(|folder| *folder != self.host("in"))
+                .collect();
+            for folder in own.into_iter().rev() {
+                std::fs::create_dir_all(folder).map_err(io(context()))?;
+                give(folder)?;
             }
             std::fs::copy(from, &to).map_err(io(context()))?;
             std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600))
@@ -207,6 +206,10 @@ impl<'a> Workshop<'a> {
             ("XDG_CONFIG_HOME", format!("{INSIDE}/config")),
             ("XDG_CONFIG_DIRS", format!("{INSIDE}/system")),
             ("SOURCE_DATE_EPOCH", EPOCH.to_string()),
+            // Debug information names the folder of the build, whose name is a
+            // matter of chance; the image is stripped of it anyway.
+            ("CFLAGS", "-O2 -g0".to_owned()),
+            ("CXXFLAGS", "-O2 -g0".to_owned()),
             // Sets and dictionaries of a build that writes them out.
             ("PYTHONHASHSEED", "0".to_owned()),
             ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
