@@ -31,3 +31,6 @@ pub use run::{
 };
 pub use stage::Stage;
 pub use users::{Identity, Users};
+
+#[cfg(test)]
+mod tests;

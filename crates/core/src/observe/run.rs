@@ -186,7 +186,7 @@ pub fn observe_twice(
     twice(&Run::new(stage, &stage.spec(), plan, trace, cancel))
 }
 
-fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
+pub(super) fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
     let (tell, hear) = mpsc::channel();
     let (first, second) = thread::scope(|scope| {
         let follower = scope.spawn(|| {
@@ -219,7 +219,7 @@ fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
 }
 
 /// Everything that a run is given.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     stage: &'a Stage,
     launch: &'a dyn Launch,
     plan: &'a ProbePlan,
@@ -238,7 +238,7 @@ struct Service {
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub(super) fn new(
         stage: &'a Stage,
         launch: &'a dyn Launch,
         plan: &'a ProbePlan,
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
 }
 
 /// The story of a run. Without an agenda the plan makes one.
-fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observation, Error> {
+pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observation, Error> {
     let started = Instant::now();
     let mut agenda = agenda.unwrap_or_else(|| run.agenda());
     let mut observed = Observation {

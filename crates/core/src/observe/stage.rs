@@ -270,3 +270,116 @@ fn surroundings(scratch: &Path) -> Result<Vec<Mount>, Error> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use whit_oci::Meta;
+
+    use super::*;
+    use crate::index::Node;
+
+    fn tree(files: &[(&str, NodeKind)]) -> Tree {
+        let node = |(path, kind): &(&str, NodeKind)| {
+            let path = ImagePath::from(*path);
+            let node = Node {
+                path: path.clone(),
+                kind: kind.clone(),
+                meta: Meta::default(),
+                layer: 0,
+                package: None,
+            };
+            (path, node)
+        };
+        Tree::new(
+            files.iter().map(node).collect::<BTreeMap<_, _>>(),
+            Vec::new(),
+        )
+    }
+
+    fn env(command: &Command) -> BTreeMap<String, String> {
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        command
+            .env
+            .iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect()
+    }
+
+    #[test]
+    fn an_image_is_started_as_engines_do() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [lower, upper] = ["lower", "upper"].map(|name| scratch.path().join(name));
+        for (dir, path, text) in [
+            (&lower, "etc/passwd", "app:x:1:1::/old:\n"),
+            (&upper, "etc/accounts", "app:x:1000:1001::/home/app:\n"),
+            (&lower, "etc/group", "video:x:44:app\n"),
+        ] {
+            fs::create_dir_all(dir.join("etc")).unwrap();
+            fs::write(dir.join(path), text).unwrap();
+        }
+        let file = |path: &str| NodeKind::File {
+            size: 1,
+            content: path.into(),
+        };
+        // An absolute link leads to the image's file, never to the host's.
+        let link = NodeKind::Symlink {
+            target: b"/etc/accounts".to_vec(),
+        };
+        let tree = tree(&[
+            ("etc/passwd", link),
+            ("etc/accounts", file("etc/accounts")),
+            ("etc/group", file("etc/group")),
+            ("data", NodeKind::Dir),
+        ]);
+        let mut config = ImageConfig::new("amd64");
+        config.set_exec("Entrypoint", json!(["serve"]));
+        config.set_exec("Cmd", json!(["--all"]));
+        config.set_exec("User", json!("app"));
+        config.set_exec("WorkingDir", json!("/srv"));
+        config.set_exec("Env", json!(["A=1", "HOME=/own", "EMPTY"]));
+        config.set_exec("Volumes", json!({"/data": {}, "/var/cache/app": {}}));
+
+        let dirs = [lower.clone(), upper.clone()];
+        let stage = Stage::new(&dirs, &config, &tree, scratch.path()).unwrap();
+        let command = stage.own_command().unwrap();
+        assert_eq!(command.argv, ["serve", "--all"]);
+        assert_eq!(command.cwd, Path::new("/srv"));
+        assert_eq!((command.uid, command.gid), (1000, 1001));
+        assert_eq!(command.groups, [44]);
+        let env = env(&command);
+        assert_eq!(env["PATH"], DEFAULT_PATH);
+        assert_eq!(env["HOME"], "/own");
+        assert_eq!(env["HOSTNAME"], HOSTNAME);
+        assert_eq!((env["A"].as_str(), env["EMPTY"].as_str()), ("1", ""));
+
+        let spec = stage.spec();
+        let volumes = scratch.path().join("volumes");
+        assert_eq!(spec.lowers, [volumes.clone(), lower, upper]);
+        assert!(volumes.join("var/cache/app").is_dir() && !volumes.join("data").exists());
+        assert_eq!(spec.network, Network::Private);
+
+        let stage = stage.with_argv(vec!["other".into()]);
+        assert_eq!(stage.own_command().unwrap().argv, ["other"]);
+        assert!(stage.is_replaced());
+    }
+
+    #[test]
+    fn what_cannot_be_started() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut config = ImageConfig::new("amd64");
+        let stage = |config: &ImageConfig| {
+            Stage::new(&[], config, &tree(&[]), scratch.path())
+                .unwrap()
+                .own_command()
+        };
+        assert!(matches!(stage(&config), Err(Error::NoCommand)));
+        config.set_exec("Cmd", json!([""]));
+        assert!(matches!(stage(&config), Err(Error::NoCommand)));
+        config.set_exec("Cmd", json!(["x"]));
+        config.set_exec("User", json!("who"));
+        assert!(matches!(stage(&config), Err(Error::UnknownUser { .. })));
+    }
+}

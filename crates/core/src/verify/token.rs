@@ -36,11 +36,11 @@ const NEAR: i64 = 86_400;
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
-    let mut joined = false;
+    let mut before = "";
     while !rest.is_empty() {
-        let (length, class) = next(rest, joined);
+        let (length, class) = next(rest, before);
         let (text, after) = rest.split_at(length);
-        joined = text.ends_with(is_word);
+        before = text;
         found.push(Token { text, class });
         rest = after;
     }
@@ -114,11 +114,10 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Length and class of the first token. `joined` tells that it follows a word
-/// without a gap.
-fn next(text: &str, joined: bool) -> (usize, Class) {
+/// Length and class of the first token; `before` is the one that it follows.
+fn next(text: &str, before: &str) -> (usize, Class) {
     let bytes = text.as_bytes();
-    if !joined {
+    if !before.ends_with(is_word) {
         let special = [
             (uuid(bytes), Class::Uuid),
             (datetime(bytes), Class::DateTime),
@@ -144,7 +143,12 @@ fn next(text: &str, joined: bool) -> (usize, Class) {
     let word = run(text, is_word);
     let digits = run(text, |c| c.is_ascii_digit());
     if digits > 0 {
-        let number = fraction(bytes, digits);
+        // Behind a dot it is a part of a version, and has no fraction.
+        let number = if before == "." {
+            digits
+        } else {
+            fraction(bytes, digits)
+        };
         if let Some(length) = duration(text, number) {
             return (length, Class::Duration);
         }

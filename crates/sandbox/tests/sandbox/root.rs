@@ -79,7 +79,9 @@ fn give(path: &Path, uid: u32, gid: u32) {
 pub fn spec(lowers: Vec<PathBuf>) -> Spec {
     Spec {
         lowers,
-        upper: Upper::Memory { max_bytes: 64 << 20 },
+        upper: Upper::Memory {
+            max_bytes: 64 << 20,
+        },
         mounts: Vec::new(),
         network: Network::Private,
         hostname: "small".into(),
