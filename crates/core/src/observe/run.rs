@@ -28,8 +28,8 @@ pub struct ProbePlan {
     pub limits: Limits,
     /// Accept an original whose own command ends with an error.
     pub allow_failure: bool,
-    /// The ports of an earlier run, all of which have to open.
-    ports: Vec<u16>,
+    /// In a replay, the ports of the earlier run: all of them have to open.
+    pub ports: Vec<u16>,
 }
 
 impl ProbePlan {
