@@ -39,7 +39,7 @@ pub fn busybox() -> Option<Root> {
         symlink("busybox", root.path("usr/bin").join(applet)).unwrap();
     }
     fs::write(root.path("etc/os-release"), "ID=small\n").unwrap();
-    root.give();
+    give(root.folder.path());
     Some(root)
 }
 
@@ -52,14 +52,7 @@ impl Root {
     pub fn script(&self, inside: &str, text: &str) {
         fs::write(self.path(inside), text).unwrap();
         fs::set_permissions(self.path(inside), fs::Permissions::from_mode(0o755)).unwrap();
-        self.give();
-    }
-
-    /// Gives every file to the image's root, as an unpacker does.
-    pub fn give(&self) {
-        if let Some((uid, gid)) = disk_owner(0, 0) {
-            give(self.folder.path(), uid, gid);
-        }
+        give(self.folder.path());
     }
 
     pub fn spec(&self) -> Spec {
@@ -67,11 +60,15 @@ impl Root {
     }
 }
 
-fn give(path: &Path, uid: u32, gid: u32) {
+/// Gives every file to the image's root, as an unpacker does.
+pub fn give(path: &Path) {
+    let Some((uid, gid)) = disk_owner(0, 0) else {
+        return;
+    };
     lchown(path, Some(uid), Some(gid)).unwrap();
     if path.is_dir() && !path.is_symlink() {
         for entry in fs::read_dir(path).unwrap() {
-            give(&entry.unwrap().path(), uid, gid);
+            give(&entry.unwrap().path());
         }
     }
 }
