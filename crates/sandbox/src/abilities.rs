@@ -22,8 +22,7 @@ fn remedy(source: &io::Error) -> String {
         text.trim().parse::<i64>().ok()
     };
     if setting("user/max_user_namespaces") == Some(0) {
-        return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000"
-            .into();
+        return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000".into();
     }
     if setting("kernel/unprivileged_userns_clone") == Some(0) {
         return "unprivileged user namespaces are switched off: \

@@ -150,11 +150,7 @@ pub(crate) fn draw<'a>(
     });
     let (argv, env) = (arena.strings(command.argv.iter()), arena.strings(env));
     let (uid, gid) = identity.inside(command.uid, command.gid);
-    let groups: Vec<u32> = command
-        .groups
-        .iter()
-        .map(|group| identity.inside(0, *group).1)
-        .collect();
+    let groups: Vec<u32> = command.groups.iter().map(|group| identity.inside(0, *group).1).collect();
     let plan = Blueprint {
         control: ends.control,
         door: ends.door,
@@ -222,8 +218,7 @@ impl<'a> Draft<'a> {
     fn source(&mut self, path: &Path, name: String, recursive: bool) -> Result<Source<'a>> {
         let path = std::path::absolute(path)
             .map_err(|source| io_error(format!("finding {}", path.display()), source))?;
-        let missing =
-            |errno| io_error(format!("opening {} for the sandbox", path.display()), errno);
+        let missing = |errno| io_error(format!("opening {} for the sandbox", path.display()), errno);
         let text = self.text(&path)?;
         let tree = if self.own_trees {
             let made = sys::clone_tree(libc::AT_FDCWD, text, recursive).map_err(missing)?;
@@ -337,8 +332,7 @@ impl<'a> Draft<'a> {
 
     fn small_files(&self, spec: &Spec) -> Result<&'a [SmallFile<'a>]> {
         let name = String::from_utf8_lossy(host_name(&spec.hostname)).into_owned();
-        let mut hosts =
-            b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_vec();
+        let mut hosts = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_vec();
         let mut resolver = b"# this sandbox has no network\n".to_vec();
         if spec.network == Network::Host {
             hosts = host_file("/etc/hosts").unwrap_or(hosts);
@@ -347,11 +341,7 @@ impl<'a> Draft<'a> {
         hosts.extend_from_slice(format!("127.0.0.1\t{name}\n").as_bytes());
         let files = [
             (c"hosts", c"/etc/hosts", hosts),
-            (
-                c"hostname",
-                c"/etc/hostname",
-                format!("{name}\n").into_bytes(),
-            ),
+            (c"hostname", c"/etc/hostname", format!("{name}\n").into_bytes()),
             (c"resolv.conf", c"/etc/resolv.conf", resolver),
         ];
         let mut list = Vec::new();
@@ -492,10 +482,7 @@ mod tests {
     fn maps_lines() {
         let line = "7f00-7fff rw-p 00000000 00:00 0 ";
         assert_eq!(anonymous(line), Some((0x7f00, 0x7fff)));
-        assert_eq!(
-            anonymous("10-20 rw-p 00000000 00:00 0   [heap]"),
-            Some((16, 32))
-        );
+        assert_eq!(anonymous("10-20 rw-p 00000000 00:00 0   [heap]"), Some((16, 32)));
         assert_eq!(anonymous("10-20 rw-p 00000000 00:00 0   [stack]"), None);
         assert_eq!(anonymous("10-20 r--p 00000000 00:00 0 "), None);
         assert_eq!(anonymous("10-20 rw-p 00000000 08:01 77 /lib/x"), None);

@@ -193,8 +193,7 @@ impl Running {
         // Should the program still be there, it goes now; and with the last of
         // its processes the streams end.
         self.keeper.end();
-        let finish =
-            |stream: Option<Capture>| stream.map_or_else(Gathered::default, Capture::finish);
+        let finish = |stream: Option<Capture>| stream.map_or_else(Gathered::default, Capture::finish);
         let stdout = finish(self.stdout.take());
         let stderr = finish(self.stderr.take());
         Ok(Outcome {
@@ -260,10 +259,7 @@ impl Wires {
             Stdin::Inherit => None,
             Stdin::Null => Some(File::open("/dev/null").map_err(failed)?),
             Stdin::File(path) => Some(File::open(path).map_err(|error| {
-                io_error(
-                    format!("opening {} for standard input", path.display()),
-                    error,
-                )
+                io_error(format!("opening {} for standard input", path.display()), error)
             })?),
         };
         let (mut stdout, mut stderr, mut streams) = (None, None, None);
@@ -297,10 +293,7 @@ impl FarEnds {
             door: raw(&self.door),
             report: raw(&self.report),
             foreign,
-            streams: self
-                .streams
-                .as_ref()
-                .map(|streams| streams.each_ref().map(raw)),
+            streams: self.streams.as_ref().map(|streams| streams.each_ref().map(raw)),
         }
     }
 }
@@ -308,12 +301,7 @@ impl FarEnds {
 /// Two ends of a socket that keeps messages apart.
 fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let kind = SockType::SeqPacket;
-    Ok(socketpair(
-        AddressFamily::Unix,
-        kind,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )?)
+    Ok(socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?)
 }
 
 /// The keeper's process. Dropping it ends everything in the sandbox.
