@@ -18,6 +18,9 @@ use super::automatic::{self, Ready};
 use super::http::{self, HttpError, Patience, Request, Response};
 use super::{Body, Error, ExecProbe, HttpProbe, Limits, Probe, Stage, exec};
 
+/// How long a program is watched that ignored its stop signal before.
+const IGNORED: Duration = Duration::from_secs(2);
+
 /// What to ask, and how patiently.
 #[derive(Debug, Clone, Default)]
 pub struct ProbePlan {
@@ -53,7 +56,15 @@ impl ProbePlan {
                 .map(|outcome| outcome.probe.clone())
                 .collect(),
             discover: false,
-            limits: self.limits.clone(),
+            limits: Limits {
+                // A program that ignored the signal for the whole time need
+                // not be watched ignoring it for as long again.
+                stop: match &observed.stop {
+                    Some(Stop { exit: None, .. }) => self.limits.stop.min(IGNORED),
+                    _ => self.limits.stop,
+                },
+                ..self.limits.clone()
+            },
             allow_failure: self.allow_failure,
             ports: match &observed.kind {
                 Kind::Service { ports } => ports.clone(),
@@ -292,7 +303,7 @@ pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observati
             observed.startup = Some(after);
             let mut service = Service::new(app, ports);
             run.seed(&mut agenda, Some(&service));
-            run.ask_all(&mut agenda, Some(&mut service), &mut observed)?;
+            run.ask_all(agenda, Some(&mut service), &mut observed)?;
             app = service.app;
             match app.wait(Duration::ZERO)? {
                 Some(exit) => observed.own.exit = Some(exit),
@@ -305,7 +316,7 @@ pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observati
             observed.own.exit = Some(exit);
             run.note_own(app, &mut observed)?;
             run.seed(&mut agenda, None);
-            run.ask_all(&mut agenda, None, &mut observed)?;
+            run.ask_all(agenda, None, &mut observed)?;
         }
         Ready::Neither => run.note_own(app, &mut observed)?,
     }
@@ -378,10 +389,11 @@ impl Run<'_> {
         }
     }
 
-    /// Asks until the agenda is empty or the service is gone.
+    /// Asks until the agenda is empty or the service is gone. Takes the agenda,
+    /// so that a run that follows this one knows that no more is to come.
     fn ask_all(
         &self,
-        agenda: &mut Agenda<'_>,
+        mut agenda: Agenda<'_>,
         mut service: Option<&mut Service>,
         observed: &mut Observation,
     ) -> Result<(), Error> {
@@ -623,13 +635,22 @@ impl Run<'_> {
                         ),
                     );
                 }
-                if self.plan.allow_failure || is_answer(&observed.own, exit) {
+                // A filter that is given its input may fail without one.
+                let fed = observed.outcomes.iter().any(|outcome| {
+                    let own = matches!(&outcome.probe, Probe::Exec(exec) if exec.argv.is_none());
+                    own && matches!(
+                        &outcome.answer,
+                        Answer::Exec(output @ Output { exit: Some(exit), .. })
+                            if is_answer(output, *exit)
+                    )
+                });
+                if self.plan.allow_failure || fed || is_answer(&observed.own, exit) {
                     return Ok(());
                 }
                 fail(
                     format!("it {}", ended(exit)),
                     Some(
-                        "if this is what it should do, pass --allow-failure; else give the command that works after `--`",
+                        "give the command that works after `--`, or its input with --stdin FILE; if this is what it should do, pass --allow-failure",
                     ),
                 )
             }

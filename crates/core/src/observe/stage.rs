@@ -42,9 +42,8 @@ impl Stage {
     /// A stage of extracted folders, the bottom one first, and the tree that
     /// they make up.
     ///
-    /// `scratch` must outlive the stage and be its own: what engines add to an
-    /// image when they start it (mount points of volumes, `/etc/hosts`) is
-    /// written there.
+    /// `scratch` must outlive the stage and be its own: volumes that the image
+    /// names but does not have are made there, as engines make them.
     ///
     /// # Errors
     /// [`Error::Io`] if `scratch` cannot be written or an account file cannot
@@ -70,7 +69,7 @@ impl Stage {
             config: config.clone(),
             users,
             network: Network::Private,
-            mounts: surroundings(scratch)?,
+            mounts: Vec::new(),
             limits: (limits.written, limits.processes),
         })
     }
@@ -109,23 +108,11 @@ impl Stage {
             upper: Upper::Memory {
                 max_bytes: self.limits.0,
             },
-            mounts: self.mounts.iter().map(|m| self.seen(m)).collect(),
+            mounts: self.mounts.clone(),
             network: self.network,
             hostname: HOSTNAME.to_owned(),
             max_processes: self.limits.1,
         }
-    }
-
-    /// With the host's network go the host's names.
-    fn seen(&self, mount: &Mount) -> Mount {
-        let mut mount = mount.clone();
-        let shared = ["/etc/hosts", "/etc/resolv.conf"]
-            .into_iter()
-            .find(|path| mount.inside == Path::new(path) && Path::new(path).exists());
-        if let (Network::Host, Some(path)) = (self.network, shared) {
-            mount.host = PathBuf::from(path);
-        }
-        mount
     }
 
     /// What the image runs when it is started.
@@ -244,31 +231,6 @@ fn make_owned(layer: &Path, folders: &[ImagePath]) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The files that every engine puts over the image's own. Without a network
-/// there is no name server, so the resolver answers at once.
-fn surroundings(scratch: &Path) -> Result<Vec<Mount>, Error> {
-    let hosts = format!("127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost\n");
-    let files = [
-        ("hosts", hosts),
-        ("hostname", format!("{HOSTNAME}\n")),
-        ("resolv.conf", String::new()),
-    ];
-    let folder = scratch.join("etc");
-    fs::create_dir_all(&folder).map_err(Error::io("cannot make the sandbox's own files"))?;
-    files
-        .into_iter()
-        .map(|(name, text)| {
-            let host = folder.join(name);
-            fs::write(&host, text).map_err(Error::io("cannot write the sandbox's own files"))?;
-            Ok(Mount {
-                host,
-                inside: Path::new("/etc").join(name),
-                read_only: true,
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ fn a_dead_small_image_is_no_success() {
         ..command(Output::default())
     };
     let found = judge([run(), run()], &dead);
-    assert_eq!(found.differences.len(), 2);
+    assert_eq!(found.differences.len(), 1);
     assert_eq!(found.differences[0].probe, "start");
     assert!(
         found.differences[0]

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::align::{locate, segments};
 use super::token::{Token, fits, tokens};
-use super::traceback;
+use super::{sets, traceback};
 
 /// Texts beyond this many bytes are compared as wholes.
 const MAX_ALIGNED: usize = 4 << 20;
@@ -196,12 +196,42 @@ fn same_tokens(originals: &[&[Token<'_>]], small: &[Token<'_>]) -> bool {
         }
     }
     let segments = segments(originals, Token::same);
-    let Ok(ranges) = locate(&segments, originals[0], small, Token::same) else {
-        return false;
+    if let Ok(ranges) = locate(&segments, originals[0], small, Token::same)
+        && segments.iter().zip(&ranges).all(|(segment, range)| {
+            segment.stable || changing_tokens(originals, &segment.ranges, &small[range.clone()])
+        })
+    {
+        return true;
+    }
+    same_but_for_order(originals, small)
+}
+
+/// For a line with a set in it: if the originals resemble each other more once
+/// everything in brackets is sorted, it is compared sorted.
+fn same_but_for_order(originals: &[&[Token<'_>]], small: &[Token<'_>]) -> bool {
+    let differences = |lines: &[Vec<Token<'_>>]| -> usize {
+        let pairs = lines.windows(2).map(|pair| pair[0].iter().zip(&pair[1]));
+        pairs
+            .map(|pair| pair.filter(|(a, b)| !a.same(b)).count())
+            .sum()
     };
-    segments.iter().zip(&ranges).all(|(segment, range)| {
-        segment.stable || changing_tokens(originals, &segment.ranges, &small[range.clone()])
-    })
+    let as_they_are: Vec<Vec<Token<'_>>> = originals.iter().map(|line| line.to_vec()).collect();
+    let sorted: Vec<Vec<Token<'_>>> = originals.iter().map(|line| sets::sorted(line)).collect();
+    let small = sets::sorted(small);
+    sorted.iter().all(|line| line.len() == small.len())
+        && differences(&sorted) < differences(&as_they_are)
+        && small
+            .iter()
+            .enumerate()
+            .all(|(at, token)| same_token(sorted.iter().map(|line| &line[at]), token))
+}
+
+/// True if two lines say the same but for clocks.
+pub(super) fn same_line(a: &str, b: &str) -> bool {
+    a == b || {
+        let (a, b) = (tokens(a), tokens(b));
+        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.same(b))
+    }
 }
 
 /// One position: the same where the originals agree, of the same kind where
@@ -356,6 +386,8 @@ mod tests {
             (["[a, b, c]", "[a, b, c]"], "[b, a, c]"),
             (["{'a', 'b', 'c'}", "{'b', 'c', 'a'}"], "{'c', 'a', 'x'}"),
             (["one\ntwo\n", "two\none\n"], "two\ntwo\n"),
+            (["id 4 (1, 2, 3)", "id 5 (1, 2, 3)"], "id 6 (2, 3, 1)"),
+            (["id 4 {1, 2, 3}", "id 5 {3, 2, 1}"], "id 6 {2, 3}"),
             // A stable line is gone.
             (["start\n1\nend\n", "start\n2\nend\n"], "start\n3\n"),
             (
