@@ -21,6 +21,9 @@ use super::{Body, Error, ExecProbe, HttpProbe, Limits, Probe, Stage, exec};
 /// How long a program is watched that ignored its stop signal before.
 const IGNORED: Duration = Duration::from_secs(2);
 
+/// Bodies of more bytes are remembered by their digest only.
+const MAX_KEPT: usize = 512 << 10;
+
 /// What to ask, and how patiently.
 #[derive(Debug, Clone, Default)]
 pub struct ProbePlan {
@@ -414,7 +417,7 @@ impl Run<'_> {
                         agenda.tell(&Probe::Http(http.clone()));
                         agenda.learn(&http, response);
                     }
-                    (Probe::Http(http), answer)
+                    (Probe::Http(http), remembered(answer))
                 }
                 (Probe::Script(script), Some(service)) => {
                     agenda.tell(&Probe::Script(script.clone()));
@@ -663,6 +666,21 @@ impl Run<'_> {
             log: observed.last_words(20),
             hint: hint.map(str::to_owned),
         }
+    }
+}
+
+/// An answer as it is kept. A large body is remembered by its digest: whole
+/// answers of several runs would not fit into the memory that whit may take,
+/// and what is that large is hardly ever put together by the request.
+fn remembered(answer: Answer) -> Answer {
+    match answer {
+        Answer::Http(mut response) if response.body.len() > MAX_KEPT => {
+            let length = response.body.len();
+            let digest = whit_oci::Digest::of(&response.body);
+            response.body = format!("{length} bytes, {digest}").into_bytes();
+            Answer::Http(response)
+        }
+        answer => answer,
     }
 }
 

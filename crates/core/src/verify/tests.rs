@@ -372,3 +372,28 @@ fn missing_paths_are_told_even_if_all_is_the_same() {
         Verdict::Missing(BTreeSet::from(["/lib/lazy.so".into()]))
     );
 }
+
+#[test]
+fn agreement_by_chance_is_looked_at_again() {
+    let run = |tags: &str| service("", vec![("/", response(200, &[], tags))]);
+    let (ab, ba) = ("[\"a\",\"b\"]", "[\"b\",\"a\"]");
+    let known = |_: &Path| false;
+
+    let mut runs = vec![run(ab), run(ab)];
+    let mut later = vec![run(ba), run(ab)];
+    let mut again = || Ok::<_, ()>(later.pop().unwrap());
+    let found = prove(&mut runs, &run(ba), &known, &mut again).unwrap();
+    assert_eq!((found.verdict(), runs.len()), (Verdict::Same, 4));
+
+    // What really differs stays different, after a bounded number of runs.
+    let mut runs = vec![run(ab), run(ab)];
+    let mut again = || Ok::<_, ()>(run(ba));
+    let found = prove(&mut runs, &run("[\"x\",\"b\"]"), &known, &mut again).unwrap();
+    assert_eq!((found.differences.len(), runs.len()), (1, MAX_RUNS));
+
+    // One that does not start needs no second look.
+    let mut runs = vec![run(ab), run(ab)];
+    let dead = command(output(1, "", ""));
+    let mut never = || Err::<Observation, _>("asked again");
+    assert!(prove(&mut runs, &dead, &known, &mut never).is_ok());
+}
