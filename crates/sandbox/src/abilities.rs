@@ -4,13 +4,103 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::error::Error;
+use crate::error::{Error, Result, io_error};
+use crate::identity::Identity;
+use crate::{Command, Network, Running, Spec, Stdin, Upper};
+
+/// What sandboxes can do on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abilities {
+    /// Programs can be run in a root of their own.
+    pub run: Ability,
+    /// The paths that they touch can be recorded.
+    pub trace: Ability,
+    pub users: Users,
+}
+
+/// Whether something works; if not, what refuses and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ability {
+    Works,
+    Refused { reason: String, remedy: String },
+}
+
+/// Whom a program can be, and whose files can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Users {
+    /// Every user and group from 0 to 65535: whit is the host's root.
+    All,
+    /// As many as `/etc/subuid` and `/etc/subgid` give, for programs that begin
+    /// as root.
+    Subordinate,
+    /// Only the one that the program begins as; for a root, changes of user and
+    /// owner are acknowledged without effect.
+    One,
+}
+
+/// Tries what this host allows, with a sandbox around an empty root.
+pub fn check() -> Result<Abilities> {
+    Ok(Abilities {
+        run: try_out(false)?,
+        trace: try_out(true)?,
+        users: match Identity::choose(0, 0) {
+            Identity::Range => Users::All,
+            Identity::Subordinate { .. } => Users::Subordinate,
+            Identity::Single { .. } => Users::One,
+        },
+    })
+}
+
+fn try_out(trace: bool) -> Result<Ability> {
+    let folder = tempfile::tempdir()
+        .map_err(|error| io_error("making an empty root to try sandboxes with", error))?;
+    let spec = Spec {
+        lowers: vec![folder.path().to_path_buf()],
+        upper: Upper::Memory { max_bytes: 1 << 20 },
+        mounts: Vec::new(),
+        network: Network::Private,
+        hostname: "whit".into(),
+        max_processes: 16,
+    };
+    let command = Command {
+        argv: vec!["/nothing".into()],
+        env: Vec::new(),
+        cwd: "/".into(),
+        uid: 0,
+        gid: 0,
+        groups: Vec::new(),
+        stdin: Stdin::Null,
+        trace,
+    };
+    match Running::start(&spec, &command) {
+        // All that is missing is the program: everything before it worked.
+        Ok(_) | Err(Error::Start { .. }) => Ok(Ability::Works),
+        Err(error @ Error::Refused { .. }) => Ok(Ability::Refused {
+            reason: error.to_string(),
+            remedy: error.hint().unwrap_or_default(),
+        }),
+        Err(other) => Err(other),
+    }
+}
 
 /// The error for something that the host refuses, with a remedy that fits it.
 pub(crate) fn refused(what: &'static str, source: io::Error) -> Error {
+    let remedy = remedy(&source);
+    // The kernel's words for this are about disks and users.
+    let source = match source.raw_os_error() {
+        Some(libc::ENOSPC | libc::EUSERS) => io::Error::new(
+            source.kind(),
+            "their number is limited, and the limit is reached",
+        ),
+        Some(libc::ENOSYS) => io::Error::new(
+            source.kind(),
+            "the kernel, or a filter around whit, does not know the call",
+        ),
+        _ => source,
+    };
     Error::Refused {
         what,
-        remedy: remedy(&source),
+        remedy,
         source,
     }
 }
@@ -22,7 +112,8 @@ fn remedy(source: &io::Error) -> String {
         text.trim().parse::<i64>().ok()
     };
     if setting("user/max_user_namespaces") == Some(0) {
-        return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000".into();
+        return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000"
+            .into();
     }
     if setting("kernel/unprivileged_userns_clone") == Some(0) {
         return "unprivileged user namespaces are switched off: \
@@ -36,8 +127,9 @@ fn remedy(source: &io::Error) -> String {
             .into();
     }
     if in_container() {
-        return "this is a container with a default profile: run whit on its host, start the \
-                container with --privileged, or leave the program unrun with --no-run"
+        return "this is a container with a default profile: run whit on its host, leave the \
+                program unrun with --no-run, or start the container with --security-opt \
+                seccomp=unconfined --security-opt systempaths=unconfined"
             .into();
     }
     match source.raw_os_error() {

@@ -13,6 +13,7 @@ use libc::c_char;
 
 use crate::arena::Arena;
 use crate::error::{Error, Result, io_error};
+use crate::filter::{self, Hearing};
 use crate::identity::{Identity, disk_owner};
 use crate::room::{MAX_BINDS, MAX_LOWERS, UPPER_FD, WORK_FD};
 use crate::sys::{self, Errno};
@@ -51,7 +52,7 @@ pub(crate) struct Blueprint<'a> {
     pub small_files: &'a [SmallFile<'a>],
     pub cwd: &'a CStr,
 
-    pub filter: Option<&'a [libc::sock_filter]>,
+    pub filter: &'a [libc::sock_filter],
     /// True if the filter notifies.
     pub listens: bool,
     /// Where the program may lie, in the order of `PATH`.
@@ -125,7 +126,7 @@ pub(crate) fn draw<'a>(
     command: &Command,
     identity: &Identity,
     ends: &Ends,
-    filter: Option<(&[libc::sock_filter], bool)>,
+    hearing: Hearing,
 ) -> Result<(Blueprint<'a>, Vec<OwnedFd>)> {
     let mut draft = Draft {
         arena,
@@ -150,7 +151,11 @@ pub(crate) fn draw<'a>(
     });
     let (argv, env) = (arena.strings(command.argv.iter()), arena.strings(env));
     let (uid, gid) = identity.inside(command.uid, command.gid);
-    let groups: Vec<u32> = command.groups.iter().map(|group| identity.inside(0, *group).1).collect();
+    let groups: Vec<u32> = command
+        .groups
+        .iter()
+        .map(|group| identity.inside(0, *group).1)
+        .collect();
     let plan = Blueprint {
         control: ends.control,
         door: ends.door,
@@ -173,8 +178,8 @@ pub(crate) fn draw<'a>(
         binds,
         small_files: draft.small_files(spec)?,
         cwd: draft.inside(&command.cwd)?,
-        filter: filter.map(|(code, _)| draft.list(code)).transpose()?,
-        listens: filter.is_some_and(|(_, listens)| listens),
+        filter: draft.list(&filter::build(hearing))?,
+        listens: hearing.anything(),
         candidates: draft.list(&candidates)?,
         argv: argv.map_err(too_much)?,
         env: env.map_err(too_much)?,
@@ -218,7 +223,8 @@ impl<'a> Draft<'a> {
     fn source(&mut self, path: &Path, name: String, recursive: bool) -> Result<Source<'a>> {
         let path = std::path::absolute(path)
             .map_err(|source| io_error(format!("finding {}", path.display()), source))?;
-        let missing = |errno| io_error(format!("opening {} for the sandbox", path.display()), errno);
+        let missing =
+            |errno| io_error(format!("opening {} for the sandbox", path.display()), errno);
         let text = self.text(&path)?;
         let tree = if self.own_trees {
             let made = sys::clone_tree(libc::AT_FDCWD, text, recursive).map_err(missing)?;
@@ -332,7 +338,8 @@ impl<'a> Draft<'a> {
 
     fn small_files(&self, spec: &Spec) -> Result<&'a [SmallFile<'a>]> {
         let name = String::from_utf8_lossy(host_name(&spec.hostname)).into_owned();
-        let mut hosts = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_vec();
+        let mut hosts =
+            b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_vec();
         let mut resolver = b"# this sandbox has no network\n".to_vec();
         if spec.network == Network::Host {
             hosts = host_file("/etc/hosts").unwrap_or(hosts);
@@ -341,7 +348,11 @@ impl<'a> Draft<'a> {
         hosts.extend_from_slice(format!("127.0.0.1\t{name}\n").as_bytes());
         let files = [
             (c"hosts", c"/etc/hosts", hosts),
-            (c"hostname", c"/etc/hostname", format!("{name}\n").into_bytes()),
+            (
+                c"hostname",
+                c"/etc/hostname",
+                format!("{name}\n").into_bytes(),
+            ),
             (c"resolv.conf", c"/etc/resolv.conf", resolver),
         ];
         let mut list = Vec::new();
@@ -482,7 +493,10 @@ mod tests {
     fn maps_lines() {
         let line = "7f00-7fff rw-p 00000000 00:00 0 ";
         assert_eq!(anonymous(line), Some((0x7f00, 0x7fff)));
-        assert_eq!(anonymous("10-20 rw-p 00000000 00:00 0   [heap]"), Some((16, 32)));
+        assert_eq!(
+            anonymous("10-20 rw-p 00000000 00:00 0   [heap]"),
+            Some((16, 32))
+        );
         assert_eq!(anonymous("10-20 rw-p 00000000 00:00 0   [stack]"), None);
         assert_eq!(anonymous("10-20 r--p 00000000 00:00 0 "), None);
         assert_eq!(anonymous("10-20 rw-p 00000000 08:01 77 /lib/x"), None);

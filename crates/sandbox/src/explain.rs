@@ -81,7 +81,10 @@ fn refused_what(step: Step) -> &'static str {
 
 /// Why the program could not be run.
 fn start_error(command: &Command, fault: &Fault) -> Error {
-    let typed = command.argv.first().map_or("", |word| word.to_str().unwrap_or("?"));
+    let typed = command
+        .argv
+        .first()
+        .map_or("", |word| word.to_str().unwrap_or("?"));
     let candidates = blueprint::candidates(command).unwrap_or_default();
     let found = candidates.get(fault.index as usize).map(|path| shown(path));
     let there = fault.mode != 0;
@@ -125,7 +128,12 @@ fn start_error(command: &Command, fault: &Fault) -> Error {
             ),
             _ => "exec format error: it is neither an ELF program nor a script with #!".to_owned(),
         },
-        _ => return Error::Start { program, source: fault.errno.into() },
+        _ => {
+            return Error::Start {
+                program,
+                source: fault.errno.into(),
+            };
+        }
     };
     Error::Start {
         program,

@@ -122,7 +122,13 @@ impl Identity {
     /// An id inside that is nearest to the wanted one: ids without a place in
     /// the map become nobody.
     pub fn inside(&self, uid: u32, gid: u32) -> (u32, u32) {
-        let nearest = |id: u32, count: u32| if id < count { id } else { (count - 1).min(NOBODY) };
+        let nearest = |id: u32, count: u32| {
+            if id < count {
+                id
+            } else {
+                (count - 1).min(NOBODY)
+            }
+        };
         match self {
             Identity::Range => (nearest(uid, RANGE), nearest(gid, RANGE)),
             Identity::Subordinate { uids, gids } => {
@@ -130,6 +136,12 @@ impl Identity {
             }
             Identity::Single { uid, gid } => (*uid, *gid),
         }
+    }
+
+    /// True if there is a root inside, but nobody else whom it could become or
+    /// give a file to.
+    pub fn is_single_root(&self) -> bool {
+        matches!(self, Identity::Single { uid: 0, .. })
     }
 
     /// True if the user inside may have more groups than its main one.
@@ -176,7 +188,9 @@ fn write_map(pid: i32, name: &str, text: &str) -> Result<()> {
 fn run_helper(name: &'static str, pid: i32, caller: u32, sub: &Sub) -> Result<()> {
     let refused = |source: io::Error| Error::Refused {
         what: "to map subordinate users into a namespace",
-        remedy: format!("check that {name} is setuid root and that /etc/subuid and /etc/subgid give you a range"),
+        remedy: format!(
+            "check that {name} is setuid root and that /etc/subuid and /etc/subgid give you a range"
+        ),
         source,
     };
     let program = helper(name).ok_or_else(|| refused(io::ErrorKind::NotFound.into()))?;

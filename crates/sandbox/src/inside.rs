@@ -26,12 +26,10 @@ fn set_up(plan: &Blueprint) -> Result<(), Failed> {
     limit(plan)?;
     drop_capabilities().during(Step::Limits)?;
     connect_streams(plan).during(Step::Streams)?;
-    if let Some(filter) = plan.filter {
-        let listener = sys::install_filter(filter, plan.listens).during(Step::Filter)?;
-        if let Some(listener) = listener {
-            step::send_listening(plan.report, listener, root).during(Step::Filter)?;
-            sys::close(listener);
-        }
+    let listener = sys::install_filter(plan.filter, plan.listens).during(Step::Filter)?;
+    if let Some(listener) = listener {
+        step::send_listening(plan.report, listener, root).during(Step::Filter)?;
+        sys::close(listener);
     }
     sys::close(root);
     switch_user(plan).during(Step::Switch)?;

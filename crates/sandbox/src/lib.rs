@@ -6,9 +6,11 @@
 mod abilities;
 mod arena;
 mod blueprint;
+mod calls;
 mod command;
 mod error;
 mod explain;
+mod filter;
 mod identity;
 mod inside;
 mod keeper;
@@ -21,7 +23,9 @@ mod spec;
 mod step;
 mod sys;
 mod trace;
+mod tracer;
 
+pub use abilities::{Abilities, Ability, Users, check};
 pub use command::{Command, Exit, Outcome, Stdin};
 pub use error::{Error, Result};
 pub use identity::disk_owner;

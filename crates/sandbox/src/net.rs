@@ -109,14 +109,22 @@ fn raw_address(to: SocketAddr) -> Vec<u8> {
     let family = |number: i32| (number as u16).to_ne_bytes();
     match to.ip() {
         IpAddr::V4(ip) => {
-            let ip = if ip.is_unspecified() { Ipv4Addr::LOCALHOST } else { ip };
+            let ip = if ip.is_unspecified() {
+                Ipv4Addr::LOCALHOST
+            } else {
+                ip
+            };
             bytes.extend_from_slice(&family(libc::AF_INET));
             bytes.extend_from_slice(&to.port().to_be_bytes());
             bytes.extend_from_slice(&ip.octets());
             bytes.extend_from_slice(&[0; 8]);
         }
         IpAddr::V6(ip) => {
-            let ip = if ip.is_unspecified() { Ipv6Addr::LOCALHOST } else { ip };
+            let ip = if ip.is_unspecified() {
+                Ipv6Addr::LOCALHOST
+            } else {
+                ip
+            };
             bytes.extend_from_slice(&family(libc::AF_INET6));
             bytes.extend_from_slice(&to.port().to_be_bytes());
             bytes.extend_from_slice(&[0; 4]);

@@ -4,7 +4,9 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Program {
     /// `#!`: run by another program.
-    Script { interpreter: Vec<u8> },
+    Script {
+        interpreter: Vec<u8>,
+    },
     Elf {
         /// `EI_CLASS`: 1 for 32 bits, 2 for 64.
         class: u8,
@@ -141,7 +143,9 @@ pub(crate) mod tests {
 
     #[test]
     fn scripts_name_their_interpreter() {
-        let script = |name: &str| Program::Script { interpreter: name.into() };
+        let script = |name: &str| Program::Script {
+            interpreter: name.into(),
+        };
         assert_eq!(read(b"#!/bin/sh\necho"), script("/bin/sh"));
         assert_eq!(read(b"#! \t/usr/bin/env python3"), script("/usr/bin/env"));
         assert_eq!(read(b"#!\n/bin/sh"), Program::Other);

@@ -211,9 +211,21 @@ fn dev(plan: &Blueprint, root: RawFd) -> Sys<()> {
     let pts: &[_] = if plan.has_groups { &with_group } else { &open };
     mount_new(root, c"/dev/pts", c"devpts", pts, NOSUID | NOEXEC)?;
     let shared = [(c"mode", c"1777"), small];
-    mount_new(root, c"/dev/shm", c"tmpfs", &shared, NOSUID | NODEV | NOEXEC)?;
+    mount_new(
+        root,
+        c"/dev/shm",
+        c"tmpfs",
+        &shared,
+        NOSUID | NODEV | NOEXEC,
+    )?;
     // A kernel may be built without message queues.
-    let _ = mount_new(root, c"/dev/mqueue", c"mqueue", &[], NOSUID | NODEV | NOEXEC);
+    let _ = mount_new(
+        root,
+        c"/dev/mqueue",
+        c"mqueue",
+        &[],
+        NOSUID | NODEV | NOEXEC,
+    );
     Ok(())
 }
 

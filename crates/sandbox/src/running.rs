@@ -1,9 +1,10 @@
 //! A program in its sandbox.
 
 use std::fs::{self, File};
-use std::io::{self, PipeReader};
+use std::io::{self, PipeReader, PipeWriter};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::fchown;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -13,12 +14,14 @@ use crate::arena::Arena;
 use crate::blueprint::{self, Blueprint, Ends, raw};
 use crate::error::{Result, io_error};
 use crate::explain;
-use crate::identity::Identity;
+use crate::filter::Hearing;
+use crate::identity::{Identity, disk_owner};
 use crate::keeper;
 use crate::net;
 use crate::output::{Capture, Gathered, lock};
 use crate::step::{self, Message};
 use crate::sys::{self, Errno, Fork};
+use crate::tracer::Tracer;
 use crate::{Command, Exit, Outcome, Spec, Stdin, Trace, abilities};
 
 /// A program that was started. Dropping it kills it and everything it began,
@@ -34,6 +37,7 @@ pub struct Running {
     door: Mutex<OwnedFd>,
     stdout: Option<Capture>,
     stderr: Option<Capture>,
+    tracer: Option<Tracer>,
     /// When the program began, in nanoseconds of the monotonic clock.
     began: u64,
     ended: Option<Ended>,
@@ -56,13 +60,17 @@ impl Running {
     /// engines do.
     pub fn start(spec: &Spec, command: &Command) -> Result<Running> {
         let identity = Identity::choose(command.uid, command.gid);
+        let hearing = Hearing {
+            paths: command.trace,
+            users: identity.is_single_root(),
+        };
         let (here, there) = Wires::lay(command)?;
         let keeper = {
             let arena = Arena::new(ARENA)
                 .map_err(|errno| io_error("reserving memory for the sandbox", errno))?;
             let foreign = [&here.control, &here.door, &here.report].map(raw);
             let ends = there.ends(&foreign);
-            let (plan, _held) = blueprint::draw(&arena, spec, command, &identity, &ends, None)?;
+            let (plan, _held) = blueprint::draw(&arena, spec, command, &identity, &ends, hearing)?;
             Keeper::start(&plan)?
         };
         drop(there);
@@ -77,9 +85,13 @@ impl Running {
             Message::Fault(fault) => return Err(explain::fault_error(spec, command, &fault)),
             _ => return explain::silent(),
         };
-        let mut began = None;
+        let (mut began, mut tracer) = (None, None);
         loop {
             match step::receive(raw(&here.report)).map_err(lost)? {
+                Message::Listening { listener, root } => {
+                    let started = Tracer::start(own(listener), own(root), hearing.users);
+                    tracer = Some(started.map_err(|error| io_error("starting the tracer", error))?);
+                }
                 Message::Begin { at } => began = Some(at),
                 Message::Fault(fault) => return Err(explain::fault_error(spec, command, &fault)),
                 Message::Gone => break,
@@ -96,6 +108,7 @@ impl Running {
             door: Mutex::new(here.door),
             stdout,
             stderr,
+            tracer,
             began,
             ended: None,
         })
@@ -176,7 +189,7 @@ impl Running {
 
     /// Paths touched so far.
     pub fn trace(&self) -> Trace {
-        Trace::new()
+        self.tracer.as_ref().map(Tracer::so_far).unwrap_or_default()
     }
 
     /// Kills whatever still runs and hands over what was gathered.
@@ -193,7 +206,8 @@ impl Running {
         // Should the program still be there, it goes now; and with the last of
         // its processes the streams end.
         self.keeper.end();
-        let finish = |stream: Option<Capture>| stream.map_or_else(Gathered::default, Capture::finish);
+        let finish =
+            |stream: Option<Capture>| stream.map_or_else(Gathered::default, Capture::finish);
         let stdout = finish(self.stdout.take());
         let stderr = finish(self.stderr.take());
         Ok(Outcome {
@@ -201,7 +215,7 @@ impl Running {
             truncated: stdout.truncated || stderr.truncated,
             stdout: stdout.bytes,
             stderr: stderr.bytes,
-            trace: Trace::new(),
+            trace: self.tracer.take().map(Tracer::finish).unwrap_or_default(),
             elapsed: Duration::from_nanos(ended.at.saturating_sub(self.began)),
             peak_memory: ended.peak_memory,
         })
@@ -259,13 +273,19 @@ impl Wires {
             Stdin::Inherit => None,
             Stdin::Null => Some(File::open("/dev/null").map_err(failed)?),
             Stdin::File(path) => Some(File::open(path).map_err(|error| {
-                io_error(format!("opening {} for standard input", path.display()), error)
+                io_error(
+                    format!("opening {} for standard input", path.display()),
+                    error,
+                )
             })?),
         };
         let (mut stdout, mut stderr, mut streams) = (None, None, None);
         if let Some(stdin) = stdin {
             let (out, far_out) = io::pipe().map_err(failed)?;
             let (err, far_err) = io::pipe().map_err(failed)?;
+            for pipe in [&far_out, &far_err] {
+                give(pipe, command).map_err(failed)?;
+            }
             (stdout, stderr) = (Some(out), Some(err));
             streams = Some([stdin.into(), far_out.into(), far_err.into()]);
         }
@@ -293,15 +313,32 @@ impl FarEnds {
             door: raw(&self.door),
             report: raw(&self.report),
             foreign,
-            streams: self.streams.as_ref().map(|streams| streams.each_ref().map(raw)),
+            streams: self
+                .streams
+                .as_ref()
+                .map(|streams| streams.each_ref().map(raw)),
         }
     }
+}
+
+/// Gives a pipe to the program's user, as engines do: opening `/dev/stdout`
+/// asks for rights to the pipe itself.
+fn give(pipe: &PipeWriter, command: &Command) -> io::Result<()> {
+    if let Some((uid, gid)) = disk_owner(command.uid, command.gid) {
+        fchown(pipe, Some(uid), Some(gid))?;
+    }
+    Ok(())
 }
 
 /// Two ends of a socket that keeps messages apart.
 fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let kind = SockType::SeqPacket;
-    Ok(socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?)
+    Ok(socketpair(
+        AddressFamily::Unix,
+        kind,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?)
 }
 
 /// The keeper's process. Dropping it ends everything in the sandbox.

@@ -242,9 +242,14 @@ mod tests {
     fn messages_survive_the_socket() {
         let mut pair = [0; 2];
         // SAFETY: `pair` has room for the two descriptors.
-        let made = unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, pair.as_mut_ptr()) };
+        let made =
+            unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, pair.as_mut_ptr()) };
         assert_eq!(made, 0);
-        let failed = Failed { step: Step::Exec, index: 3, errno: Errno(libc::ENOENT) };
+        let failed = Failed {
+            step: Step::Exec,
+            index: 3,
+            errno: Errno(libc::ENOENT),
+        };
         send_fault(pair[0], failed, 0o755, b"#!/bin/none\n");
         send_end(pair[0], 256, 0x1_2345_6789, 7).unwrap();
         let fault = Fault {
@@ -255,7 +260,11 @@ mod tests {
             header: b"#!/bin/none\n".to_vec(),
         };
         assert_eq!(receive(pair[1]), Ok(Message::Fault(fault)));
-        let end = Message::End { status: 256, at: 0x1_2345_6789, peak_memory: 7 };
+        let end = Message::End {
+            status: 256,
+            at: 0x1_2345_6789,
+            peak_memory: 7,
+        };
         assert_eq!(receive(pair[1]), Ok(end));
         sys::close(pair[0]);
         assert_eq!(receive(pair[1]), Ok(Message::Gone));

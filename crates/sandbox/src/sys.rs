@@ -517,3 +517,17 @@ pub(crate) fn install_filter(filter: &[libc::sock_filter], listens: bool) -> Sys
     }
     .map(|fd| Some(fd as RawFd))
 }
+
+/// Reads the memory of another process. It must not cross the end of a page.
+pub(crate) fn read_memory(tid: i32, address: u64, into: &mut [u8]) -> Sys<usize> {
+    let here = libc::iovec {
+        iov_base: into.as_mut_ptr().cast(),
+        iov_len: into.len(),
+    };
+    let there = libc::iovec {
+        iov_base: address as *mut libc::c_void,
+        iov_len: into.len(),
+    };
+    let (here, there) = (&raw const here, &raw const there);
+    call!(libc::SYS_process_vm_readv, tid, here, 1, there, 1, 0).map(|n| n as usize)
+}

@@ -76,7 +76,9 @@ pub fn give(path: &Path) {
 pub fn spec(lowers: Vec<PathBuf>) -> Spec {
     Spec {
         lowers,
-        upper: Upper::Memory { max_bytes: 64 << 20 },
+        upper: Upper::Memory {
+            max_bytes: 64 << 20,
+        },
         mounts: Vec::new(),
         network: Network::Private,
         hostname: "small".into(),

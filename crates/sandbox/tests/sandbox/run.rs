@@ -9,7 +9,7 @@ use std::process;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Error, Exit, Mount, Running, Stdin, Upper, disk_owner};
+use whit_sandbox::{Ability, Error, Exit, Mount, Running, Stdin, Upper, Users, disk_owner};
 
 use crate::root::{Root, busybox, command, give, run, spec, start, text};
 
@@ -33,7 +33,11 @@ fn a_pipeline_runs_as_pid_one() {
     assert!(!outcome.truncated);
     assert!(outcome.elapsed > Duration::ZERO && outcome.elapsed < Duration::from_secs(30));
     // A static shell is small, whatever this process is.
-    assert!((100 << 10..6 << 20).contains(&outcome.peak_memory), "{}", outcome.peak_memory);
+    assert!(
+        (100 << 10..6 << 20).contains(&outcome.peak_memory),
+        "{}",
+        outcome.peak_memory
+    );
 }
 
 #[test]
@@ -44,6 +48,7 @@ fn furniture_is_there() {
         head -c 3 /dev/zero | wc -c 2>/dev/null || dd if=/dev/zero bs=3 count=1 2>/dev/null | wc -c
         test -d /proc/1 && test -d /sys/class/net/lo && test -d /dev/shm && test -L /dev/fd || echo no
         echo x > /dev/shm/x && echo x > /tmp/x && echo x > /dev/null && test -c /dev/ptmx || echo no
+        echo out > /dev/stdout; echo err > /proc/self/fd/2
         cat /proc/sys/net/ipv4/ip_unprivileged_port_start /etc/hostname
         echo 1 2>/dev/null > /proc/sys/kernel/hostname && echo bad
         echo c 2>/dev/null > /proc/sysrq-trigger && echo bad
@@ -53,7 +58,12 @@ fn furniture_is_there() {
     let Some(outcome) = run(&root.spec(), &command(&["sh", "-c", script])) else {
         return;
     };
-    assert_eq!(text(&outcome.stdout), "3\n0\nsmall\n3\n2\n", "{}", text(&outcome.stderr));
+    assert_eq!(
+        text(&outcome.stdout),
+        "3\nout\n0\nsmall\n3\n2\n",
+        "{}",
+        text(&outcome.stderr)
+    );
 }
 
 /// Every path of a folder with what can change about it.
@@ -62,10 +72,19 @@ fn listing(folder: &Path) -> BTreeMap<String, (u32, u64, i64, i64)> {
     let mut todo = vec![folder.to_path_buf()];
     while let Some(path) = todo.pop() {
         let meta = fs::symlink_metadata(&path).unwrap();
-        let facts = (meta.mode(), meta.size(), meta.mtime_nsec(), meta.ctime_nsec());
+        let facts = (
+            meta.mode(),
+            meta.size(),
+            meta.mtime_nsec(),
+            meta.ctime_nsec(),
+        );
         found.insert(path.display().to_string(), facts);
         if meta.is_dir() {
-            todo.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            todo.extend(
+                fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         }
     }
     found
@@ -76,7 +95,11 @@ fn layers_stay_as_they_are_and_writes_land_above() {
     let Some(root) = busybox() else { return };
     let top = tempfile::tempdir().unwrap();
     // Names that overlayfs's options and long option strings stumble over.
-    let odd = top.path().join("a:b,c\\d e").join("x".repeat(200)).join("y".repeat(200));
+    let odd = top
+        .path()
+        .join("a:b,c\\d e")
+        .join("x".repeat(200))
+        .join("y".repeat(200));
     fs::create_dir_all(odd.join("etc")).unwrap();
     fs::write(odd.join("etc/os-release"), "ID=above\n").unwrap();
     give(&odd);
@@ -85,22 +108,37 @@ fn layers_stay_as_they_are_and_writes_land_above() {
     fs::create_dir(&upper).unwrap();
     fs::create_dir(&work).unwrap();
     let mut spec = spec(vec![root.folder.path().into(), odd.clone()]);
-    spec.upper = Upper::Folder { upper: upper.clone(), work };
+    spec.upper = Upper::Folder {
+        upper: upper.clone(),
+        work,
+    };
     let before = (listing(root.folder.path()), listing(&odd));
     let script = "cat /etc/os-release; echo new > /opt/new; rm /usr/bin/seq; echo y >> /etc/os-release; stat -c %a /";
     let Some(outcome) = run(&spec, &command(&["sh", "-c", script])) else {
         return;
     };
-    assert_eq!(text(&outcome.stdout), "ID=above\n755\n", "{}", text(&outcome.stderr));
+    assert_eq!(
+        text(&outcome.stdout),
+        "ID=above\n755\n",
+        "{}",
+        text(&outcome.stderr)
+    );
     assert_eq!(text(&outcome.stderr), "");
     assert_eq!((listing(root.folder.path()), listing(&odd)), before);
     assert_eq!(fs::read_to_string(upper.join("opt/new")).unwrap(), "new\n");
-    assert_eq!(fs::read_to_string(upper.join("etc/os-release")).unwrap(), "ID=above\ny\n");
+    assert_eq!(
+        fs::read_to_string(upper.join("etc/os-release")).unwrap(),
+        "ID=above\ny\n"
+    );
     let owner = fs::metadata(upper.join("opt/new")).unwrap().uid();
     let wanted = disk_owner(0, 0).map_or(nix::unistd::getuid().as_raw(), |(uid, _)| uid);
     assert_eq!(owner, wanted);
     // A second run goes on where the first one ended.
-    let again = run(&spec, &command(&["sh", "-c", "cat /opt/new; ls /usr/bin/seq"])).unwrap();
+    let again = run(
+        &spec,
+        &command(&["sh", "-c", "cat /opt/new; ls /usr/bin/seq"]),
+    )
+    .unwrap();
     assert_eq!(text(&again.stdout), "new\n");
 }
 
@@ -110,7 +148,9 @@ fn many_layers_in_folders_that_only_their_owner_may_search() {
     let closed = tempfile::tempdir().unwrap();
     let mut lowers = vec![root.folder.path().to_path_buf()];
     for number in 0..120 {
-        let layer = closed.path().join(format!("layer-with-a-long-name-{number:040}"));
+        let layer = closed
+            .path()
+            .join(format!("layer-with-a-long-name-{number:040}"));
         fs::create_dir_all(layer.join("opt")).unwrap();
         fs::write(layer.join(format!("opt/{number}")), "").unwrap();
         lowers.push(layer);
@@ -159,17 +199,31 @@ fn host_files_are_mounted_where_asked() {
     let Some(outcome) = run(&spec, &command(&["sh", "-c", script])) else {
         return;
     };
-    assert_eq!(text(&outcome.stdout), "from the host\n".repeat(3), "{}", text(&outcome.stderr));
+    assert_eq!(
+        text(&outcome.stdout),
+        "from the host\n".repeat(3),
+        "{}",
+        text(&outcome.stderr)
+    );
 }
 
 #[test]
 fn another_user_has_no_power() {
     let Some(root) = busybox() else { return };
-    let mut command = command(&["sh", "-c", "id -u; id -g; grep CapEff /proc/self/status; touch /etc/x || echo no"]);
+    let mut command = command(&[
+        "sh",
+        "-c",
+        "id -u; id -g; grep CapEff /proc/self/status; touch /etc/x || echo no",
+    ]);
     (command.uid, command.gid) = (65532, 65532);
-    let Some(outcome) = run(&root.spec(), &command) else { return };
+    let Some(outcome) = run(&root.spec(), &command) else {
+        return;
+    };
     let said = text(&outcome.stdout);
-    assert!(said.starts_with("65532\n65532\nCapEff:\t0000000000000000\n"), "{said}");
+    assert!(
+        said.starts_with("65532\n65532\nCapEff:\t0000000000000000\n"),
+        "{said}"
+    );
     if disk_owner(0, 0).is_some() {
         // Root's files are another user's.
         assert!(said.ends_with("no\n"), "{said}");
@@ -180,7 +234,9 @@ fn another_user_has_no_power() {
 fn sigterm_reaches_a_handler_and_only_a_handler() {
     let Some(root) = busybox() else { return };
     let deaf = command(&["sh", "-c", "echo up; while true; do sleep 0.05; done"]);
-    let Some(mut running) = start(&root.spec(), &deaf) else { return };
+    let Some(mut running) = start(&root.spec(), &deaf) else {
+        return;
+    };
     until(|| running.output().0 == b"up\n");
     running.signal(libc::SIGTERM).unwrap();
     assert_eq!(running.wait(Duration::from_millis(200)).unwrap(), None);
@@ -190,7 +246,10 @@ fn sigterm_reaches_a_handler_and_only_a_handler() {
     let mut running = start(&root.spec(), &command(&["sh", "-c", script])).unwrap();
     until(|| running.output().0 == b"up\n");
     running.signal(libc::SIGTERM).unwrap();
-    assert_eq!(running.wait(Duration::from_secs(20)).unwrap(), Some(Exit::Code(7)));
+    assert_eq!(
+        running.wait(Duration::from_secs(20)).unwrap(),
+        Some(Exit::Code(7))
+    );
     assert_eq!(text(&running.finish().unwrap().stdout), "up\nbye\n");
 }
 
@@ -211,13 +270,17 @@ fn a_server_inside_is_reached() {
     // A port that only a privileged user has elsewhere.
     let mut server = command(&["httpd", "-f", "-p", "127.0.0.1:80", "-h", "/www"]);
     (server.uid, server.gid) = (1000, 1000);
-    let Some(running) = start(&root.spec(), &server) else { return };
+    let Some(running) = start(&root.spec(), &server) else {
+        return;
+    };
     until(|| !running.listening().unwrap().is_empty());
     let address = running.listening().unwrap()[0];
     assert_eq!(address.to_string(), "127.0.0.1:80");
     for _ in 0..3 {
         let mut stream = running.connect(address, Duration::from_secs(5)).unwrap();
-        stream.write_all(b"GET /index.html HTTP/1.0\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /index.html HTTP/1.0\r\n\r\n")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.ends_with("small page"), "{answer}");
@@ -240,7 +303,11 @@ fn a_fork_bomb_ends_at_its_limit() {
     };
     running.wait(Duration::from_secs(20)).unwrap();
     let outcome = running.finish().unwrap();
-    assert!(text(&outcome.stderr).contains("can't fork"), "{}", text(&outcome.stderr));
+    assert!(
+        text(&outcome.stderr).contains("can't fork"),
+        "{}",
+        text(&outcome.stderr)
+    );
 }
 
 #[test]
@@ -250,7 +317,9 @@ fn input_comes_from_a_file() {
     fs::write(input.path(), "c\na\nb\n").unwrap();
     let mut command = command(&["sort"]);
     command.stdin = Stdin::File(input.path().into());
-    let Some(outcome) = run(&root.spec(), &command) else { return };
+    let Some(outcome) = run(&root.spec(), &command) else {
+        return;
+    };
     assert_eq!(text(&outcome.stdout), "a\nb\nc\n");
 }
 
@@ -288,8 +357,13 @@ fn what_cannot_start_says_why() {
         ("/opt", "it is a folder"),
     ];
     for (program, reason) in cases {
-        let Some(error) = refusal(&root, &[program]) else { return };
-        assert!(error.starts_with(&format!("cannot start {program}: ")), "{error}");
+        let Some(error) = refusal(&root, &[program]) else {
+            return;
+        };
+        assert!(
+            error.starts_with(&format!("cannot start {program}: ")),
+            "{error}"
+        );
         assert!(error.contains(reason), "{error}");
     }
     let error = refusal(&root, &[]).unwrap();
@@ -305,6 +379,18 @@ fn a_layer_that_is_not_there_is_named() {
         Err(error) => assert!(error.to_string().contains("/not/there"), "{error}"),
         Ok(_) => panic!("started without a root"),
     }
+}
+
+#[test]
+fn the_check_agrees_with_what_happens() {
+    let Some(root) = busybox() else { return };
+    let abilities = whit_sandbox::check().unwrap();
+    let starts = start(&root.spec(), &command(&["true"])).is_some();
+    assert_eq!(abilities.run == Ability::Works, starts);
+    if let Ability::Refused { reason, remedy } = abilities.run {
+        assert!(!reason.is_empty() && !remedy.is_empty());
+    }
+    assert_eq!(abilities.users == Users::All, disk_owner(0, 0).is_some());
 }
 
 /// Started by the test below, in a process of its own that is killed.

@@ -1,0 +1,81 @@
+//! Watching which paths a program touches.
+//!
+//! The kernel stops a call that names a file and notifies a thread here, which
+//! reads the path from the program's memory, finds out what is there, and lets
+//! the call go on. The result of the call is never seen: what exists is found
+//! out by walking the path in the program's own root.
+
+mod listener;
+mod tracee;
+mod walk;
+mod watch;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use crate::Trace;
+use crate::output::lock;
+use listener::Listener;
+use watch::Watch;
+
+/// Most touches that are kept: a program that asks for ever new names must not
+/// fill the memory. What comes after is not recorded.
+const MOST: usize = 4_000_000;
+
+/// The thread that answers a sandbox's notifications.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    trace: Arc<Mutex<Trace>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Tracer {
+    /// Begins to answer. `root` is the sandbox's root, open as a path; with
+    /// `pretends`, changes of owners and users are answered with success.
+    pub fn start(listener: OwnedFd, root: OwnedFd, pretends: bool) -> io::Result<Tracer> {
+        let trace = Arc::new(Mutex::new(Trace::new()));
+        let shared = Arc::clone(&trace);
+        let thread = thread::Builder::new()
+            .name("whit-tracer".into())
+            .spawn(move || {
+                serve(
+                    &Listener::new(listener),
+                    Watch::new(root, pretends),
+                    &shared,
+                )
+            })?;
+        Ok(Tracer {
+            trace,
+            thread: Some(thread),
+        })
+    }
+
+    /// A copy of what there is so far.
+    pub fn so_far(&self) -> Trace {
+        lock(&self.trace).clone()
+    }
+
+    /// Everything, once the last process is gone.
+    pub fn finish(mut self) -> Trace {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        std::mem::take(&mut lock(&self.trace))
+    }
+}
+
+/// Answers notifications until the last process that could make one is gone.
+fn serve(listener: &Listener, mut watch: Watch, trace: &Mutex<Trace>) {
+    while let Some(notice) = listener.next() {
+        let (reply, touches) = watch.consider(&notice);
+        // A call of a process that was killed meanwhile did not happen.
+        if listener.reply(&notice, reply) && !touches.is_empty() {
+            let mut trace = lock(trace);
+            if trace.len() < MOST {
+                trace.extend(touches);
+            }
+        }
+    }
+}
