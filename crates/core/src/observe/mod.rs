@@ -33,4 +33,6 @@ pub use stage::Stage;
 pub use users::{Identity, Users};
 
 #[cfg(test)]
+mod real_tests;
+#[cfg(test)]
 mod tests;

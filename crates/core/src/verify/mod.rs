@@ -85,11 +85,14 @@ pub fn compare(
         found.differences.push(difference);
         return found;
     }
-    for outcome in &first.outcomes {
+    for (at, outcome) in first.outcomes.iter().enumerate() {
         let probe = outcome.probe.to_string();
+        // The same question may be asked twice, and be answered differently.
+        let earlier = &first.outcomes[..at];
+        let nth = earlier.iter().filter(|o| o.probe == outcome.probe).count();
         let answers: Vec<&Answer> = original
             .iter()
-            .filter_map(|run| answer_to(run, &outcome.probe))
+            .filter_map(|run| answer_to(run, &outcome.probe, nth))
             .collect();
         if let Some(why) = answers
             .iter()
@@ -103,7 +106,7 @@ pub fn compare(
             found.disqualified.push((probe, why));
             continue;
         }
-        let differences = match answer_to(small, &outcome.probe) {
+        let differences = match answer_to(small, &outcome.probe, nth) {
             Some(answer) => answer::compare(&probe, &answers, answer),
             None => vec![gone(&probe, small)],
         };
@@ -158,12 +161,11 @@ fn missing(small: &Observation, known: &dyn Fn(&Path) -> bool) -> BTreeSet<PathB
         .collect()
 }
 
-fn answer_to<'a>(run: &'a Observation, probe: &Probe) -> Option<&'a Answer> {
+/// The answer to the `nth` time that a probe was asked.
+fn answer_to<'a>(run: &'a Observation, probe: &Probe, nth: usize) -> Option<&'a Answer> {
     let same = |outcome: &&Outcome| outcome.probe == *probe;
-    run.outcomes
-        .iter()
-        .find(same)
-        .map(|outcome| &outcome.answer)
+    let found = run.outcomes.iter().filter(same).nth(nth);
+    found.map(|outcome| &outcome.answer)
 }
 
 /// A probe that was not put to the small image any more.

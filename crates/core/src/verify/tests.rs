@@ -397,3 +397,19 @@ fn agreement_by_chance_is_looked_at_again() {
     let mut never = || Err::<Observation, _>("asked again");
     assert!(prove(&mut runs, &dead, &known, &mut never).is_ok());
 }
+
+#[test]
+fn a_question_asked_twice_has_two_answers() {
+    let run = |second: &str| {
+        let answers = ["n 1", second].map(|body| ("/", response(200, &[], body)));
+        service("", answers.into())
+    };
+    assert_eq!(
+        judge([run("n 2"), run("n 2")], &run("n 2")).verdict(),
+        Verdict::Same
+    );
+    assert_ne!(
+        judge([run("n 2"), run("n 2")], &run("n 3")).verdict(),
+        Verdict::Same
+    );
+}

@@ -10,13 +10,12 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 use tempfile::TempDir;
-use whit_core::index::Tree;
-use whit_core::observe::{
-    Answer, Error, Kind, Observation, Probe, ProbePlan, Stage, observe, observe_twice,
-};
-use whit_core::verify::{self, Verdict};
 use whit_oci::ImageConfig;
 use whit_sandbox::Exit;
+
+use super::*;
+use crate::index::Tree;
+use crate::verify::{self, Verdict};
 
 /// A root with busybox, a web site and a server for it; `None`, after a loud
 /// word, where there is no static busybox.
@@ -42,7 +41,7 @@ fn root() -> Option<TempDir> {
     fs::write(path("srv/index.html"), "<a href=sub/page.html>page</a>").unwrap();
     fs::write(path("srv/sub/page.html"), "a page").unwrap();
     let serve = "#!/bin/sh\ntrap 'kill $!; exit 0' TERM\n\
-                 echo serving since $(date +%s) >&2\nhttpd -f -p 8080 -h /srv &\nwait\n";
+                 echo serving since $(date +%s) >&2\n/bin/httpd -f -p 8080 -h /srv &\nwait\n";
     fs::write(path("bin/serve"), serve).unwrap();
     fs::set_permissions(path("bin/serve"), fs::Permissions::from_mode(0o755)).unwrap();
     give(root.path());
@@ -161,7 +160,7 @@ fn commands_that_work_and_commands_that_crash() {
         ),
         (
             &["sh", "-c", "kill -SEGV $$; sleep 9"],
-            "neither listened nor ended",
+            "neither listened on",
         ),
         (&["nowhere"], "cannot start nowhere"),
     ] {
