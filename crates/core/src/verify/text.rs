@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::align::{locate, segments};
-use super::token::{Token, fits, tokens};
+use super::token::{Token, fits, is_another, tokens};
 use super::{sets, traceback};
 
 /// Texts beyond this many bytes are compared as wholes.
@@ -247,7 +247,7 @@ fn same_token<'a, 'b: 'a>(
     if rest.all(|other| first.same(other)) {
         first.same(small)
     } else {
-        fits(originals.map(|token| token.class), small.class)
+        is_another(originals, small)
     }
 }
 
@@ -357,6 +357,11 @@ mod tests {
                 "token Q3J9d81Zkqxx.",
             ),
             (["key a-b-c!", "key dd-e!"], "key f-g-h!"),
+            (
+                ["sid=WlmNCAfek7Ni9etwQZcLPA;", "sid=wXR0JfnUJiyvODLNOsOCxA;"],
+                "sid=avLFK-7A-Omh2fdyNL0mgQ;",
+            ),
+            (["id deadbeef01", "id 0123456789"], "id deadbeeffa"),
             // A changing line beside a stable one that looks like it.
             (["n 1\nn 5\n", "n 2\nn 5\n"], "n 9\nn 5\n"),
         ] {
@@ -423,6 +428,44 @@ mod tests {
             &originals,
             "[1] b\n[2] a\nwarning: x\n"
         ));
+    }
+
+    #[test]
+    fn identifiers_made_by_chance_are_known_as_such() {
+        let mut state = 7u64;
+        let mut made = |letters: &[u8], length: usize| -> String {
+            let mut letter = || {
+                // Knuth's MMIX generator; the high bits are the good ones.
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                char::from(letters[(state >> 33) as usize % letters.len()])
+            };
+            let id: String = (0..length).map(|_| letter()).collect();
+            format!("<input name=token value=\"{id}\"> sid={id}; Path=/")
+        };
+        let url_safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let base64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        for (letters, length) in [
+            (&url_safe[..], 22),
+            (&url_safe[..], 43),
+            (&base64[..], 32),
+            (b"0123456789abcdef", 8),
+            (b"0123456789abcdef", 32),
+            (b"0123456789", 6),
+            (
+                b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+                12,
+            ),
+        ] {
+            let refused = (0..500)
+                .filter(|_| {
+                    let [a, b, c] = [(); 3].map(|()| made(letters, length));
+                    !same_text(&[&a, &b], &c)
+                })
+                .count();
+            assert!(refused <= 5, "{length} letters: {refused} of 500");
+        }
     }
 
     #[test]

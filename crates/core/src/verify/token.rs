@@ -93,16 +93,33 @@ impl Token<'_> {
     }
 }
 
+fn is_value(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Number | Class::Hex | Class::Random | Class::Uuid | Class::Duration
+    )
+}
+
+/// True if `seen` may be another one of values that change: it is of their
+/// kind, or, for identifiers that happen to look like words, as long.
+pub(super) fn is_another<'a, 'b: 'a>(
+    originals: impl Iterator<Item = &'a Token<'b>> + Clone,
+    seen: &Token<'_>,
+) -> bool {
+    let identifier = |token: &Token<'_>| is_value(token.class) || token.class == Class::Word;
+    let as_long = |token: &Token<'_>| token.text.len() == seen.text.len();
+    fits(originals.clone().map(|token| token.class), seen.class)
+        || seen.text.len() >= 8
+            && identifier(seen)
+            && originals.clone().all(identifier)
+            && originals.clone().any(as_long)
+}
+
 /// True if `seen` may stand where the originals had values of these classes:
 /// the same class, or, where identifiers now look like a number and now like a
 /// word, any of those.
 pub(super) fn fits(originals: impl Iterator<Item = Class> + Clone, seen: Class) -> bool {
-    let value = |class: Class| {
-        matches!(
-            class,
-            Class::Number | Class::Hex | Class::Random | Class::Uuid | Class::Duration
-        )
-    };
+    let value = is_value;
     originals.clone().any(|class| class == seen)
         || value(seen) && originals.clone().all(value)
         || (value(seen) || seen == Class::Word)
@@ -124,6 +141,7 @@ fn next(text: &str, before: &str) -> (usize, Class) {
             (date(bytes), Class::Date),
             (time(bytes), Class::Time),
             (address(bytes), Class::Hex),
+            (random(bytes), Class::Random),
         ];
         for (length, class) in special {
             if let Some(length) = length
@@ -180,6 +198,26 @@ fn word_class(word: &str) -> Class {
     } else {
         Class::Word
     }
+}
+
+/// A run of base64's letters, both alphabets, that nobody thought up: its case
+/// changes at every third letter at least.
+fn random(text: &[u8]) -> Option<usize> {
+    let letter = |b: &u8| b.is_ascii_alphanumeric() || b"-_+/".contains(b);
+    let run = &text[..text.iter().take_while(|b| letter(b)).count()];
+    let kind = |b: &u8| {
+        (
+            b.is_ascii_uppercase(),
+            b.is_ascii_lowercase(),
+            b.is_ascii_digit(),
+        )
+    };
+    let changes = run
+        .windows(2)
+        .filter(|pair| kind(&pair[0]) != kind(&pair[1]))
+        .count();
+    let cased = run.iter().any(u8::is_ascii_uppercase) && run.iter().any(u8::is_ascii_lowercase);
+    (run.len() >= 16 && cased && changes * 3 >= run.len()).then_some(run.len())
 }
 
 /// `0x` and hexadecimal digits.
@@ -473,6 +511,8 @@ mod tests {
             ("deadbeef01", Hex),
             ("550e8400-e29b-41d4-a716-446655440000", Uuid),
             ("k3J9dQx81Z", Random),
+            ("avLFK-7A-Omh2fdyNL0mgQ", Random),
+            ("x/Yq+0Zr8LmKp2/vTQ", Random),
             ("2026-11-02", Date),
             ("2026/11/02", Date),
             ("02 Nov 2026", Date),
