@@ -27,8 +27,9 @@ pub(crate) struct Blueprint<'a> {
     pub control: RawFd,
     pub door: RawFd,
     pub report: RawFd,
-    /// whit's own ends, which the children must not hold.
-    pub foreign: &'a [RawFd],
+    /// What the children need of whit's descriptors, lowest first; their copies
+    /// of all others would keep pipes and files of whit open.
+    pub kept: &'a [RawFd],
     /// Standard input, output and error; `None` for whit's own.
     pub streams: Option<[RawFd; 3]>,
     /// Memory that the children do without: address and length.
@@ -110,11 +111,10 @@ pub(crate) struct ReadyUpper {
 }
 
 /// The children's ends of what connects them to whit.
-pub(crate) struct Ends<'a> {
+pub(crate) struct Ends {
     pub control: RawFd,
     pub door: RawFd,
     pub report: RawFd,
-    pub foreign: &'a [RawFd],
     pub streams: Option<[RawFd; 3]>,
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn draw<'a>(
         control: ends.control,
         door: ends.door,
         report: ends.report,
-        foreign: draft.list(ends.foreign)?,
+        kept: draft.kept(ends)?,
         streams: ends.streams,
         forgotten: draft.list(&forgettable(arena))?,
         master: identity.master(),
@@ -334,6 +334,18 @@ impl<'a> Draft<'a> {
             upper: below(&real_upper)?,
             work: below(&real_work)?,
         })
+    }
+
+    fn kept(&self, ends: &Ends) -> Result<&'a [RawFd]> {
+        let mut kept: Vec<RawFd> = self.held.iter().map(raw).collect();
+        kept.extend([ends.control, ends.door, ends.report]);
+        kept.extend(ends.streams.unwrap_or_default());
+        // Else what the children open would get these numbers, and be lost when
+        // the streams are put there.
+        kept.extend([0, 1, 2]);
+        kept.sort_unstable();
+        kept.dedup();
+        self.list(&kept)
     }
 
     fn small_files(&self, spec: &Spec) -> Result<&'a [SmallFile<'a>]> {

@@ -3,6 +3,8 @@
 //! Numbers are those of the kernel's tables (`arch/x86/entry/syscalls`,
 //! `include/uapi/asm-generic/unistd.h`).
 
+use crate::tracer::Step;
+
 /// What a call does to the files that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
@@ -32,7 +34,35 @@ pub(crate) enum Act {
     Connect,
     Bind,
     /// Takes on other users or groups; names no file.
-    Become,
+    Become(Step),
+    /// Takes on more groups: how many, and where they are.
+    JoinGroups,
+    /// Asks for one id, or for all three through pointers.
+    Ask(Whose, Which),
+    /// Asks for more groups: how many fit, and where.
+    AskGroups,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    User,
+    Group,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Real,
+    Effective,
+    All,
+}
+
+impl Act {
+    /// True for calls about users, which are heard only where they have to be
+    /// answered.
+    pub fn is_about_users(self) -> bool {
+        use Act::{Ask, AskGroups, Become, JoinGroups};
+        matches!(self, Become(_) | JoinGroups | Ask(..) | AskGroups)
+    }
 }
 
 /// Where the flags of an opening call are.
@@ -237,20 +267,20 @@ pub(crate) const CALLS: &[Call] = &[
     row(NO, 84, NO, Look, &[here(0, No)]),                      // oldlstat
     row(254, 292, 27, Look, &[here(1, Yes)]),                   // inotify_add_watch
     row(303, 341, 264, Look, &[at(0, Follow::If(4))]),          // name_to_handle_at
-    row(105, 23, 146, Become, &[]),                             // setuid
-    row(106, 46, 144, Become, &[]),                             // setgid
-    row(113, 70, 145, Become, &[]),                             // setreuid
-    row(114, 71, 143, Become, &[]),                             // setregid
-    row(117, 164, 147, Become, &[]),                            // setresuid
-    row(119, 170, 149, Become, &[]),                            // setresgid
-    row(116, 81, 159, Become, &[]),                             // setgroups
-    row(NO, 213, NO, Become, &[]),                              // setuid32
-    row(NO, 214, NO, Become, &[]),                              // setgid32
-    row(NO, 203, NO, Become, &[]),                              // setreuid32
-    row(NO, 204, NO, Become, &[]),                              // setregid32
-    row(NO, 208, NO, Become, &[]),                              // setresuid32
-    row(NO, 210, NO, Become, &[]),                              // setresgid32
-    row(NO, 206, NO, Become, &[]),                              // setgroups32
+    row(105, 213, 146, Become(Step::User), &[]),                // setuid
+    row(106, 214, 144, Become(Step::Group), &[]),               // setgid
+    row(113, 203, 145, Become(Step::UserPair), &[]),            // setreuid
+    row(114, 204, 143, Become(Step::GroupPair), &[]),           // setregid
+    row(117, 208, 147, Become(Step::UserAll), &[]),             // setresuid
+    row(119, 210, 149, Become(Step::GroupAll), &[]),            // setresgid
+    row(116, 206, 159, JoinGroups, &[]),                        // setgroups
+    row(102, 199, 174, Ask(Whose::User, Which::Real), &[]),     // getuid
+    row(104, 200, 176, Ask(Whose::Group, Which::Real), &[]),    // getgid
+    row(107, 201, 175, Ask(Whose::User, Which::Effective), &[]), // geteuid
+    row(108, 202, 177, Ask(Whose::Group, Which::Effective), &[]), // getegid
+    row(118, 209, 148, Ask(Whose::User, Which::All), &[]),      // getresuid
+    row(120, 211, 150, Ask(Whose::Group, Which::All), &[]),     // getresgid
+    row(115, 205, 158, AskGroups, &[]),                         // getgroups
     row(93, 95, 55, Own, &[]),                                  // fchown
     row(NO, 207, NO, Own, &[]),                                 // fchown32
 ];
@@ -298,13 +328,21 @@ mod tests {
         for make in [libc::SYS_mkdirat, libc::SYS_symlinkat, libc::SYS_mknodat] {
             assert_eq!(native(make), Make);
         }
-        for become_call in [
+        for users in [
             libc::SYS_setresuid,
-            libc::SYS_setresgid,
+            libc::SYS_setregid,
             libc::SYS_setgroups,
+            libc::SYS_getgroups,
+            libc::SYS_getegid,
+            libc::SYS_getresgid,
         ] {
-            assert_eq!(native(become_call), Become);
+            assert!(native(users).is_about_users());
         }
+        assert_eq!(native(libc::SYS_setresgid), Become(Step::GroupAll));
+        assert_eq!(
+            native(libc::SYS_geteuid),
+            Ask(Whose::User, Which::Effective)
+        );
         assert_eq!(native(libc::SYS_renameat2), Rename);
         assert_eq!(native(libc::SYS_execveat), Execute);
         assert_eq!(native(libc::SYS_connect), Connect);

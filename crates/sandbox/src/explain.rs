@@ -106,7 +106,7 @@ fn start_error(command: &Command, fault: &Fault) -> Error {
                 .join(", ")
         ),
         libc::ENOENT => match header(fault) {
-            Program::Script { interpreter } => missing_interpreter(&interpreter, fault),
+            Program::Script { interpreter } => missing_interpreter(&interpreter),
             Program::Elf {
                 interpreter: Some(loader),
                 ..
@@ -141,7 +141,7 @@ fn start_error(command: &Command, fault: &Fault) -> Error {
     }
 }
 
-fn missing_interpreter(interpreter: &[u8], _fault: &Fault) -> String {
+fn missing_interpreter(interpreter: &[u8]) -> String {
     let name = String::from_utf8_lossy(interpreter);
     if name.ends_with('\r') {
         return format!(

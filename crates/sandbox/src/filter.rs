@@ -169,7 +169,7 @@ fn rules(table: Table, hearing: Hearing) -> Vec<sock_filter> {
     }
     for call in CALLS {
         let heard = match call.act {
-            Act::Become => hearing.users,
+            act if act.is_about_users() => hearing.users,
             Act::Own => hearing.users || (hearing.paths && !call.places.is_empty()),
             _ => hearing.paths,
         };

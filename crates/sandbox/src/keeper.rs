@@ -21,9 +21,7 @@ use crate::sys::{self, Fork};
 
 /// Runs the keeper's life.
 pub(crate) fn keep(plan: &Blueprint) -> ! {
-    for fd in plan.foreign {
-        sys::close(*fd);
-    }
+    keep_only(plan.kept);
     let _ = sys::setsid();
     let _ = sys::prctl(libc::PR_SET_NAME, c"whit-keeper".as_ptr() as u64);
     forget(plan);
@@ -75,7 +73,9 @@ fn prepare(plan: &Blueprint) -> Result<(i32, RawFd), Failed> {
 
 /// Waits for the end of the program or of whit, and connects in between.
 fn serve(plan: &Blueprint, pid: i32, pidfd: RawFd) -> ! {
-    keep_only([plan.control, plan.door, pidfd]);
+    let mut kept = [plan.control, plan.door, pidfd];
+    kept.sort_unstable();
+    keep_only(&kept);
     loop {
         let mut polled = [plan.control, plan.door, pidfd].map(sys::readable);
         if sys::poll(&mut polled, -1).is_err() {
@@ -100,13 +100,11 @@ fn serve(plan: &Blueprint, pid: i32, pidfd: RawFd) -> ! {
     }
 }
 
-/// Closes every descriptor but three; the copies of whit's own would keep its
-/// files and pipes open.
-fn keep_only(mut kept: [RawFd; 3]) {
-    kept.sort_unstable();
+/// Closes every descriptor but these, lowest first.
+fn keep_only(kept: &[RawFd]) {
     let mut next = 0;
     for fd in kept {
-        let fd = fd as u32;
+        let fd = *fd as u32;
         if fd > next {
             let _ = sys::close_range(next, fd - 1, 0);
         }

@@ -68,8 +68,7 @@ impl Running {
         let keeper = {
             let arena = Arena::new(ARENA)
                 .map_err(|errno| io_error("reserving memory for the sandbox", errno))?;
-            let foreign = [&here.control, &here.door, &here.report].map(raw);
-            let ends = there.ends(&foreign);
+            let ends = there.ends();
             let (plan, _held) = blueprint::draw(&arena, spec, command, &identity, &ends, hearing)?;
             Keeper::start(&plan)?
         };
@@ -89,7 +88,7 @@ impl Running {
         loop {
             match step::receive(raw(&here.report)).map_err(lost)? {
                 Message::Listening { listener, root } => {
-                    let started = Tracer::start(own(listener), own(root), hearing.users);
+                    let started = Tracer::start(own(listener), own(root), hearing);
                     tracer = Some(started.map_err(|error| io_error("starting the tracer", error))?);
                 }
                 Message::Begin { at } => began = Some(at),
@@ -307,12 +306,11 @@ impl Wires {
 }
 
 impl FarEnds {
-    fn ends<'a>(&self, foreign: &'a [RawFd]) -> Ends<'a> {
+    fn ends(&self) -> Ends {
         Ends {
             control: raw(&self.control),
             door: raw(&self.door),
             report: raw(&self.report),
-            foreign,
             streams: self
                 .streams
                 .as_ref()

@@ -524,10 +524,25 @@ pub(crate) fn read_memory(tid: i32, address: u64, into: &mut [u8]) -> Sys<usize>
         iov_base: into.as_mut_ptr().cast(),
         iov_len: into.len(),
     };
-    let there = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: into.len(),
-    };
+    let there = remote(address, into.len());
     let (here, there) = (&raw const here, &raw const there);
     call!(libc::SYS_process_vm_readv, tid, here, 1, there, 1, 0).map(|n| n as usize)
+}
+
+/// Writes to the memory of another process.
+pub(crate) fn write_memory(tid: i32, address: u64, bytes: &[u8]) -> Sys<()> {
+    let here = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let there = remote(address, bytes.len());
+    let (here, there) = (&raw const here, &raw const there);
+    call!(libc::SYS_process_vm_writev, tid, here, 1, there, 1, 0).map(drop)
+}
+
+fn remote(address: u64, length: usize) -> libc::iovec {
+    libc::iovec {
+        iov_base: address as *mut libc::c_void,
+        iov_len: length,
+    }
 }

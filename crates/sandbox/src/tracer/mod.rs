@@ -6,6 +6,7 @@
 //! out by walking the path in the program's own root.
 
 mod listener;
+mod persona;
 mod tracee;
 mod walk;
 mod watch;
@@ -16,8 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use crate::Trace;
+use crate::filter::Hearing;
 use crate::output::lock;
 use listener::Listener;
+pub(crate) use persona::Step;
 use watch::Watch;
 
 /// Most touches that are kept: a program that asks for ever new names must not
@@ -32,19 +35,15 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Begins to answer. `root` is the sandbox's root, open as a path; with
-    /// `pretends`, changes of owners and users are answered with success.
-    pub fn start(listener: OwnedFd, root: OwnedFd, pretends: bool) -> io::Result<Tracer> {
+    /// Begins to answer. `root` is the sandbox's root, open as a path.
+    pub fn start(listener: OwnedFd, root: OwnedFd, hearing: Hearing) -> io::Result<Tracer> {
         let trace = Arc::new(Mutex::new(Trace::new()));
         let shared = Arc::clone(&trace);
         let thread = thread::Builder::new()
             .name("whit-tracer".into())
             .spawn(move || {
-                serve(
-                    &Listener::new(listener),
-                    Watch::new(root, pretends),
-                    &shared,
-                )
+                let watch = Watch::new(root, hearing.users);
+                serve(&Listener::new(listener), watch, hearing.paths, &shared);
             })?;
         Ok(Tracer {
             trace,
@@ -67,11 +66,11 @@ impl Tracer {
 }
 
 /// Answers notifications until the last process that could make one is gone.
-fn serve(listener: &Listener, mut watch: Watch, trace: &Mutex<Trace>) {
+fn serve(listener: &Listener, mut watch: Watch, records: bool, trace: &Mutex<Trace>) {
     while let Some(notice) = listener.next() {
         let (reply, touches) = watch.consider(&notice);
         // A call of a process that was killed meanwhile did not happen.
-        if listener.reply(&notice, reply) && !touches.is_empty() {
+        if listener.reply(&notice, reply) && records && !touches.is_empty() {
             let mut trace = lock(trace);
             if trace.len() < MOST {
                 trace.extend(touches);

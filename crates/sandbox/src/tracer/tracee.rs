@@ -56,6 +56,35 @@ impl Tracee {
         whole(address.checked_add(left as u64)?, second)
     }
 
+    /// The list of groups that `setgroups` is given.
+    pub fn groups(self, count: u32, address: u64) -> Result<Vec<u32>, i32> {
+        /// `NGROUPS_MAX`.
+        const MOST: u32 = 65_536;
+        if count > MOST {
+            return Err(libc::EINVAL);
+        }
+        let mut groups = Vec::new();
+        for n in 0..u64::from(count) {
+            let mut group = [0; 4];
+            let read = address
+                .checked_add(4 * n)
+                .and_then(|at| self.bytes(at, &mut group));
+            read.ok_or(libc::EFAULT)?;
+            groups.push(u32::from_ne_bytes(group));
+        }
+        Ok(groups)
+    }
+
+    /// Writes numbers to an address.
+    pub fn put(self, address: u64, numbers: &[u32]) -> Option<()> {
+        let mut at = address;
+        for number in numbers {
+            sys::write_memory(self.tid, at, &number.to_ne_bytes()).ok()?;
+            at = at.checked_add(4)?;
+        }
+        Some(())
+    }
+
     fn memory(self, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
         match sys::read_memory(self.tid, address, into) {
             // Refused by some filter of the surroundings, or not built in.

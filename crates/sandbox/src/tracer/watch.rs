@@ -9,9 +9,10 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::listener::{Notice, Reply};
+use super::persona::Personas;
 use super::tracee::Tracee;
 use super::walk::{End, From, Kind, Walked, Walker};
-use crate::calls::{self, Act, Call, Flags, Follow, Place};
+use crate::calls::{self, Act, Call, Flags, Follow, Place, Which, Whose};
 use crate::program::Program;
 use crate::sys;
 use crate::{Access, Touch};
@@ -36,6 +37,7 @@ pub(crate) struct Watch {
     found: HashSet<Box<[u8]>>,
     missing: HashSet<Box<[u8]>>,
     settled: Instant,
+    personas: Personas,
 }
 
 /// How the names in a root change by a call.
@@ -57,6 +59,7 @@ impl Watch {
             found: HashSet::new(),
             missing: HashSet::new(),
             settled: Instant::now(),
+            personas: Personas::default(),
         }
     }
 
@@ -72,10 +75,17 @@ impl Watch {
             touches: Vec::new(),
             change: Change::Nothing,
         };
-        match call.act {
-            Act::Become => return (Reply::Instead(0), Vec::new()),
-            Act::Root => self.rooted = true,
-            _ => {}
+        if self.pretends {
+            self.personas.notice(tracee.tid);
+        }
+        if call.act.is_about_users() {
+            let answer = self.answer(call.act, tracee, notice.arguments);
+            let reply =
+                answer.map_or_else(|errno| Reply::Instead(-i64::from(errno)), Reply::Instead);
+            return (reply, Vec::new());
+        }
+        if call.act == Act::Root {
+            self.rooted = true;
         }
         let mut absent = false;
         match call.act {
@@ -105,6 +115,61 @@ impl Watch {
             _ => Reply::Continue,
         };
         (reply, visit.touches)
+    }
+
+    /// The result of a call about users.
+    fn answer(&mut self, act: Act, tracee: Tracee, arguments: [u64; 6]) -> Result<i64, i32> {
+        let mut persona = self.personas.of(tracee.tid);
+        let ids = [
+            arguments[0] as u32,
+            arguments[1] as u32,
+            arguments[2] as u32,
+        ];
+        match act {
+            Act::Become(step) => {
+                persona.step(step, ids)?;
+                self.personas.set(tracee.tid, persona);
+                Ok(0)
+            }
+            Act::JoinGroups => {
+                if !persona.is_root() {
+                    return Err(libc::EPERM);
+                }
+                persona.groups = tracee.groups(ids[0], arguments[1])?;
+                self.personas.set(tracee.tid, persona);
+                Ok(0)
+            }
+            Act::Ask(whose, which) => {
+                let ids = match whose {
+                    Whose::User => persona.user,
+                    Whose::Group => persona.group,
+                };
+                match which {
+                    Which::Real => Ok(i64::from(ids.real)),
+                    Which::Effective => Ok(i64::from(ids.effective)),
+                    Which::All => {
+                        let all = [ids.real, ids.effective, ids.saved];
+                        for (address, id) in arguments.iter().zip(all) {
+                            tracee.put(*address, &[id]).ok_or(libc::EFAULT)?;
+                        }
+                        Ok(0)
+                    }
+                }
+            }
+            Act::AskGroups => {
+                let count = persona.groups.len();
+                if ids[0] != 0 {
+                    if (ids[0] as usize) < count {
+                        return Err(libc::EINVAL);
+                    }
+                    tracee
+                        .put(arguments[1], &persona.groups)
+                        .ok_or(libc::EFAULT)?;
+                }
+                Ok(count as i64)
+            }
+            _ => Err(libc::ENOSYS),
+        }
     }
 
     /// Where a path starts; `None` if that is no folder with a name.
@@ -260,7 +325,7 @@ fn key(act: Act, flags: i32, follow: bool, from: &From, path: &[u8]) -> Box<[u8]
         Act::Remove => 10,
         Act::Rename => 11,
         Act::Link => 12,
-        Act::Become => 13,
+        Act::Become(_) | Act::JoinGroups | Act::Ask(..) | Act::AskGroups => 13,
     };
     let mut key = Vec::with_capacity(from.floor.len() + from.folder.len() + path.len() + 8);
     key.extend_from_slice(&[act, u8::from(follow)]);

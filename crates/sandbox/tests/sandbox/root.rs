@@ -34,7 +34,7 @@ pub fn busybox() -> Option<Root> {
     fs::copy(program, root.path("usr/bin/busybox")).unwrap();
     symlink("usr/bin", root.path("bin")).unwrap();
     let applets = "sh cat ls echo id sleep true wc grep httpd stat ps touch rm mkdir mount hostname \
-                   sort seq test kill chown ln mv find env tr dd nc";
+                   sort seq test kill chown ln mv find env tr dd nc su";
     for applet in applets.split_whitespace() {
         symlink("busybox", root.path("usr/bin").join(applet)).unwrap();
     }
