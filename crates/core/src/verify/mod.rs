@@ -64,17 +64,23 @@ impl Comparison {
 /// Compares a run of the small image with runs of the original; two or more
 /// of them, since one cannot tell what changes by itself.
 ///
+/// A path is missing if the small image looked for it in vain, or if every run
+/// of the original read it and the small image did not even look: Python reads
+/// the list of a folder, and takes a module that is not in it for not
+/// installed.
+///
 /// Two can agree by chance, too: a set of two elements has the same order in
 /// every other pair of runs. [`prove`] looks again before it refuses.
 ///
-/// `known` tells whether a path is in the original but not in the small image.
+/// `known` tells whether a path is in the original, and neither it nor what
+/// takes its place (bytecode for source) is in the small image.
 pub fn compare(
     original: &[Observation],
     small: &Observation,
     known: &dyn Fn(&Path) -> bool,
 ) -> Comparison {
     let mut found = Comparison {
-        missing: missing(small, known),
+        missing: missing(original, small, known),
         ..Comparison::default()
     };
     let Some(first) = original.first() else {
@@ -152,12 +158,26 @@ pub fn prove<E>(
 /// Names the start where other differences name a probe.
 const START: &str = "start";
 
-fn missing(small: &Observation, known: &dyn Fn(&Path) -> bool) -> BTreeSet<PathBuf> {
-    small
+fn missing(
+    original: &[Observation],
+    small: &Observation,
+    known: &dyn Fn(&Path) -> bool,
+) -> BTreeSet<PathBuf> {
+    let looked_for = small
         .trace
         .iter()
-        .filter(|touch| touch.access == Access::Missing && known(&touch.path))
-        .map(|touch| touch.path.clone())
+        .filter(|touch| touch.access == Access::Missing);
+    let (first, others) = original.split_at(original.len().min(1));
+    let read = first
+        .iter()
+        .flat_map(|run| &run.trace)
+        .filter(|touch| matches!(touch.access, Access::Read | Access::Exec))
+        .filter(|touch| others.iter().all(|run| run.trace.contains(touch)));
+    looked_for
+        .chain(read)
+        .map(|touch| &touch.path)
+        .filter(|path| known(path))
+        .cloned()
         .collect()
 }
 

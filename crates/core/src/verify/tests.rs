@@ -413,3 +413,25 @@ fn a_question_asked_twice_has_two_answers() {
         Verdict::Same
     );
 }
+
+#[test]
+fn what_the_original_reads_and_the_small_image_does_not_look_for_is_missing() {
+    let reading = |paths: &[&str]| {
+        let mut run = service("", Vec::new());
+        run.trace = paths
+            .iter()
+            .map(|path| Touch {
+                path: path.into(),
+                access: Access::Read,
+            })
+            .collect();
+        run
+    };
+    let known = |path: &Path| path.starts_with("/lib");
+    let runs = [
+        reading(&["/lib/uvloop.py", "/lib/once.py", "/tmp/made"]),
+        reading(&["/lib/uvloop.py", "/tmp/made"]),
+    ];
+    let found = compare(&runs, &reading(&[]), &known);
+    assert_eq!(found.missing, BTreeSet::from(["/lib/uvloop.py".into()]));
+}
