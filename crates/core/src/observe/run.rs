@@ -10,165 +10,19 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Command, Exit, Stdin, Trace};
+use whit_sandbox::{Command, Stdin, Trace};
 
 use super::agenda::{Agenda, Crawl};
 use super::app::{App, Launch};
 use super::automatic::{self, Ready};
-use super::http::{self, HttpError, Patience, Request, Response};
-use super::{Body, Error, ExecProbe, HttpProbe, Limits, Probe, Stage, exec};
-
-/// How long a program is watched that ignored its stop signal before.
-const IGNORED: Duration = Duration::from_secs(2);
+use super::http::{self, HttpError, Patience, Request};
+use super::{
+    Answer, Body, Error, ExecProbe, HttpProbe, Kind, Observation, Outcome, Output, Probe,
+    ProbePlan, Stage, Stop, exec, original,
+};
 
 /// Bodies of more bytes are remembered by their digest only.
 const MAX_KEPT: usize = 512 << 10;
-
-/// What to ask, and how patiently.
-#[derive(Debug, Clone, Default)]
-pub struct ProbePlan {
-    /// The user's probes; in a replay, all that were asked.
-    pub given: Vec<Probe>,
-    /// Look for more: `GET /`, links, API descriptions, `--help`.
-    pub discover: bool,
-    pub limits: Limits,
-    /// Accept an original whose own command ends with an error.
-    pub allow_failure: bool,
-    /// In a replay, the ports of the earlier run: all of them have to open.
-    pub ports: Vec<u16>,
-}
-
-impl ProbePlan {
-    /// Everything that whit thinks of, and `given`.
-    pub fn new(given: Vec<Probe>) -> Self {
-        Self {
-            given,
-            discover: true,
-            ..Self::default()
-        }
-    }
-
-    /// The same questions again, in the same order, on the same ports. Those
-    /// that could not be answered then are left out.
-    pub fn replay(&self, observed: &Observation) -> Self {
-        Self {
-            given: observed
-                .outcomes
-                .iter()
-                .filter(|outcome| !matches!(outcome.answer, Answer::Failed(_)))
-                .map(|outcome| outcome.probe.clone())
-                .collect(),
-            discover: false,
-            limits: Limits {
-                // A program that ignored the signal for the whole time need
-                // not be watched ignoring it for as long again.
-                stop: match &observed.stop {
-                    Some(Stop { exit: None, .. }) => self.limits.stop.min(IGNORED),
-                    _ => self.limits.stop,
-                },
-                ..self.limits.clone()
-            },
-            allow_failure: self.allow_failure,
-            ports: match &observed.kind {
-                Kind::Service { ports } => ports.clone(),
-                _ => Vec::new(),
-            },
-        }
-    }
-}
-
-/// What an app did in one run.
-#[derive(Debug)]
-pub struct Observation {
-    pub kind: Kind,
-    /// What the image's own command wrote and how it ended; no exit if whit
-    /// had to stop it.
-    pub own: Output,
-    /// Every probe and its answer, in the order they were asked.
-    pub outcomes: Vec<Outcome>,
-    /// From the start to the first listening port.
-    pub startup: Option<Duration>,
-    /// How a service that was still alive took the stop signal.
-    pub stop: Option<Stop>,
-    /// Everything that the app and the programs of `--exec` touched.
-    pub trace: Trace,
-    /// Largest resident memory of one process, in bytes.
-    pub peak_memory: u64,
-    pub elapsed: Duration,
-}
-
-/// What the image's command turned out to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// It listens on these TCP ports.
-    Service { ports: Vec<u16> },
-    /// It ended before it listened.
-    Command,
-    /// It neither listened nor ended in time.
-    Silent,
-    /// It could not be started at all.
-    NotStarted(String),
-}
-
-/// A probe and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    pub probe: Probe,
-    pub answer: Answer,
-    pub elapsed: Duration,
-}
-
-/// What came of a probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    Http(Response),
-    Exec(Output),
-    /// Output and errors of the user's test together.
-    Script {
-        exit: Exit,
-        output: Vec<u8>,
-    },
-    /// No answer: no connection, no HTTP, out of time, not startable.
-    Failed(String),
-}
-
-/// What a program wrote and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Output {
-    pub exit: Option<Exit>,
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-    /// There was more than is kept.
-    pub truncated: bool,
-}
-
-/// The end of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stop {
-    /// `None` if it did not end in time and was killed.
-    pub exit: Option<Exit>,
-    pub elapsed: Duration,
-}
-
-impl Observation {
-    /// The last lines that the app wrote, errors first of all, at most `lines`.
-    pub fn last_words(&self, lines: usize) -> String {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let errors = text(&self.own.stderr);
-        let output = text(&self.own.stdout);
-        let words = if errors.trim().is_empty() {
-            output
-        } else {
-            errors
-        };
-        let all: Vec<&str> = words.trim_end().lines().collect();
-        let shown = all[all.len().saturating_sub(lines)..].iter();
-        let shown: Vec<String> = shown
-            .map(|line| crate::verify::printable(line, 400))
-            .collect();
-        shown.join("\n")
-    }
-}
 
 /// Observes once. The stage's program may fail in any way: that is what is
 /// observed.
@@ -219,11 +73,11 @@ pub(super) fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
     });
     let runs = [first?, second?];
     for observed in &runs {
-        run_.require_working(observed)?;
+        original::require_working(run_.stage, run_.plan, observed)?;
     }
     let service = |o: &Observation| matches!(o.kind, Kind::Service { .. });
     if service(&runs[0]) != service(&runs[1]) {
-        return Err(run_.failed(
+        return Err(original::failed(
             &runs[1],
             "of two runs one listened and the other ended before it did".to_owned(),
             None,
@@ -587,86 +441,6 @@ impl Run<'_> {
         observed.peak_memory = observed.peak_memory.max(outcome.peak_memory);
         Ok(())
     }
-
-    /// Refuses an original that does not work: nothing could be proven by
-    /// comparing with it.
-    fn require_working(&self, observed: &Observation) -> Result<(), Error> {
-        let needs_port = |probe: &Probe| matches!(probe, Probe::Http(_) | Probe::Script(_));
-        let has_exec = self.plan.given.iter().any(|probe| !needs_port(probe));
-        let fail = |what: String, hint: Option<&str>| Err(self.failed(observed, what, hint));
-        match &observed.kind {
-            Kind::NotStarted(why) => fail(why.clone(), None),
-            Kind::Silent => fail(
-                format!(
-                    "within {} s it neither listened on a TCP port nor ended",
-                    self.plan.limits.start.as_secs()
-                ),
-                Some(
-                    "if it needs longer, or another command, say so; a program that waits for input can be given it with --stdin FILE",
-                ),
-            ),
-            Kind::Service { .. } => match (observed.own.exit, observed.outcomes.last()) {
-                (Some(exit), Some(last)) => fail(
-                    format!("it {} by itself, after {}", ended(exit), last.probe),
-                    None,
-                ),
-                (Some(exit), None) => fail(format!("it {} by itself", ended(exit)), None),
-                (None, _) => Ok(()),
-            },
-            Kind::Command => {
-                let exit = observed.own.exit.unwrap_or(Exit::Code(0));
-                let exposed = self.stage.config().exposed_ports();
-                if self.plan.given.iter().any(needs_port) {
-                    return fail(
-                        format!(
-                            "it {} before it listened on a port, and there are probes that need one",
-                            ended(exit)
-                        ),
-                        None,
-                    );
-                }
-                if let (Some(port), false, false) =
-                    (exposed.first(), self.stage.is_replaced(), has_exec)
-                {
-                    return fail(
-                        format!(
-                            "it exposes port {port}, but {} before it listened",
-                            ended(exit)
-                        ),
-                        Some(
-                            "if it is meant to be a command, say what to run with --exec 'COMMAND'",
-                        ),
-                    );
-                }
-                // A filter that is given its input may fail without one.
-                let fed = observed.outcomes.iter().any(|outcome| {
-                    let own = matches!(&outcome.probe, Probe::Exec(exec) if exec.argv.is_none());
-                    own && matches!(
-                        &outcome.answer,
-                        Answer::Exec(output @ Output { exit: Some(exit), .. })
-                            if is_answer(output, *exit)
-                    )
-                });
-                if self.plan.allow_failure || fed || is_answer(&observed.own, exit) {
-                    return Ok(());
-                }
-                fail(
-                    format!("it {}", ended(exit)),
-                    Some(
-                        "give the command that works after `--`, or its input with --stdin FILE; if this is what it should do, pass --allow-failure",
-                    ),
-                )
-            }
-        }
-    }
-
-    fn failed(&self, observed: &Observation, what: String, hint: Option<&str>) -> Error {
-        Error::Original {
-            what,
-            log: observed.last_words(20),
-            hint: hint.map(str::to_owned),
-        }
-    }
 }
 
 /// An answer as it is kept. A large body is remembered by its digest: whole
@@ -681,29 +455,5 @@ fn remembered(answer: Answer) -> Answer {
             Answer::Http(response)
         }
         answer => answer,
-    }
-}
-
-/// True if an exit looks like an answer, not like a fault: success, or a
-/// program without arguments that says how it is used. Programs say that with
-/// code 2 (getopt's, argparse's and click's convention) or 64 (`EX_USAGE`,
-/// sysexits.h), or at least with the word.
-fn is_answer(output: &Output, exit: Exit) -> bool {
-    let text = [output.stdout.as_slice(), &output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).to_lowercase();
-    match exit {
-        Exit::Code(0) => true,
-        Exit::Signal(_) | Exit::Code(126 | 127) => false,
-        Exit::Code(_) if text.contains("traceback (most recent call last)") => false,
-        Exit::Code(2 | 64) => true,
-        Exit::Code(_) => text.contains("usage"),
-    }
-}
-
-/// How a program ended, as the end of a sentence.
-pub(crate) fn ended(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("ended with exit code {code}"),
-        Exit::Signal(signal) => format!("was ended by signal {signal}"),
     }
 }
