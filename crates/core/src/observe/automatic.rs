@@ -135,10 +135,10 @@ pub(super) fn stop_signal(name: Option<&str>) -> i32 {
     let short = name.strip_prefix("SIG").unwrap_or(&name);
     if let Some(offset) = short.strip_prefix("RTMIN") {
         let offset = offset.trim_start_matches('+').parse().unwrap_or(0);
-        return (SIGRTMIN..=64)
-            .contains(&(SIGRTMIN + offset))
-            .then_some(SIGRTMIN + offset)
-            .unwrap_or(SIGTERM);
+        return match SIGRTMIN.checked_add(offset) {
+            Some(number @ SIGRTMIN..=64) => number,
+            _ => SIGTERM,
+        };
     }
     match short {
         "HUP" => 1,

@@ -17,7 +17,10 @@ pub mod forward;
 pub mod http;
 mod limits;
 pub mod links;
+mod observation;
 pub mod openapi;
+mod original;
+mod plan;
 mod probe;
 mod run;
 mod stage;
@@ -26,10 +29,15 @@ mod users;
 pub use door::files;
 pub use error::Error;
 pub use limits::Limits;
+pub use observation::{Answer, Kind, Observation, Outcome, Output, Stop};
+pub(crate) use original::ended;
+pub use plan::ProbePlan;
 pub use probe::{Body, ExecProbe, HttpProbe, Probe, ProbeError, ProbeTable};
-pub(crate) use run::ended;
-pub use run::{
-    Answer, Kind, Observation, Outcome, Output, ProbePlan, Stop, observe, observe_twice,
-};
+pub use run::{observe, observe_twice};
 pub use stage::Stage;
 pub use users::{Identity, Users};
+
+#[cfg(test)]
+mod real_tests;
+#[cfg(test)]
+mod tests;

@@ -10,13 +10,16 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Command, Exit, Stdin, Trace};
+use whit_sandbox::{Command, Stdin, Trace};
 
 use super::agenda::{Agenda, Crawl};
 use super::app::{App, Launch};
 use super::automatic::{self, Ready};
-use super::http::{self, HttpError, Patience, Request, Response};
-use super::{Body, Error, ExecProbe, HttpProbe, Limits, Probe, Stage, exec};
+use super::http::{self, HttpError, Patience, Request};
+use super::{
+    Answer, Body, Error, ExecProbe, HttpProbe, Kind, Observation, Outcome, Output, Probe,
+    ProbePlan, Stage, Stop, exec, original,
+};
 
 /// What to ask, and how patiently.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +56,6 @@ impl ProbePlan {
     /// The same questions again, in the same order, on the same ports. Those
     /// that could not be answered then are left out.
     pub fn replay(&self, observed: &Observation) -> Self {
-        Self {
             given: observed
                 .outcomes
                 .iter()
@@ -105,15 +107,12 @@ pub enum Kind {
 }
 
 /// A probe and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     pub probe: Probe,
     pub answer: Answer,
-    pub elapsed: Duration,
 }
 
 /// What came of a probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Http(Response),
     Exec(Output),
@@ -137,11 +136,8 @@ pub struct Output {
 }
 
 /// The end of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
     /// `None` if it did not end in time and was killed.
-    pub exit: Option<Exit>,
-    pub elapsed: Duration,
 }
 
 impl Observation {
@@ -163,6 +159,8 @@ impl Observation {
         shown.join("\n")
     }
 }
+/// Bodies of more bytes are remembered by their digest only.
+const MAX_KEPT: usize = 512 << 10;
 
 /// Observes once. The stage's program may fail in any way: that is what is
 /// observed.
@@ -194,7 +192,7 @@ pub fn observe_twice(
     twice(&Run::new(stage, &stage.spec(), plan, trace, cancel))
 }
 
-fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
+pub(super) fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
     let (tell, hear) = mpsc::channel();
     let (first, second) = thread::scope(|scope| {
         let follower = scope.spawn(|| {
@@ -213,11 +211,11 @@ fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
     });
     let runs = [first?, second?];
     for observed in &runs {
-        run_.require_working(observed)?;
+        original::require_working(run_.stage, run_.plan, observed)?;
     }
     let service = |o: &Observation| matches!(o.kind, Kind::Service { .. });
     if service(&runs[0]) != service(&runs[1]) {
-        return Err(run_.failed(
+        return Err(original::failed(
             &runs[1],
             "of two runs one listened and the other ended before it did".to_owned(),
             None,
@@ -227,7 +225,7 @@ fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
 }
 
 /// Everything that a run is given.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     stage: &'a Stage,
     launch: &'a dyn Launch,
     plan: &'a ProbePlan,
@@ -246,7 +244,7 @@ struct Service {
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub(super) fn new(
         stage: &'a Stage,
         launch: &'a dyn Launch,
         plan: &'a ProbePlan,
@@ -268,7 +266,7 @@ impl<'a> Run<'a> {
 }
 
 /// The story of a run. Without an agenda the plan makes one.
-fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observation, Error> {
+pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observation, Error> {
     let started = Instant::now();
     let mut agenda = agenda.unwrap_or_else(|| run.agenda());
     let mut observed = Observation {
@@ -300,7 +298,7 @@ fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observation, Error> 
             observed.startup = Some(after);
             let mut service = Service::new(app, ports);
             run.seed(&mut agenda, Some(&service));
-            run.ask_all(&mut agenda, Some(&mut service), &mut observed)?;
+            run.ask_all(agenda, Some(&mut service), &mut observed)?;
             app = service.app;
             match app.wait(Duration::ZERO)? {
                 Some(exit) => observed.own.exit = Some(exit),
@@ -313,7 +311,7 @@ fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observation, Error> 
             observed.own.exit = Some(exit);
             run.note_own(app, &mut observed)?;
             run.seed(&mut agenda, None);
-            run.ask_all(&mut agenda, None, &mut observed)?;
+            run.ask_all(agenda, None, &mut observed)?;
         }
         Ready::Neither => run.note_own(app, &mut observed)?,
     }
@@ -386,10 +384,11 @@ impl Run<'_> {
         }
     }
 
-    /// Asks until the agenda is empty or the service is gone.
+    /// Asks until the agenda is empty or the service is gone. Takes the agenda,
+    /// so that a run that follows this one knows that no more is to come.
     fn ask_all(
         &self,
-        agenda: &mut Agenda<'_>,
+        mut agenda: Agenda<'_>,
         mut service: Option<&mut Service>,
         observed: &mut Observation,
     ) -> Result<(), Error> {
@@ -410,7 +409,7 @@ impl Run<'_> {
                         agenda.tell(&Probe::Http(http.clone()));
                         agenda.learn(&http, response);
                     }
-                    (Probe::Http(http), answer)
+                    (Probe::Http(http), remembered(answer))
                 }
                 (Probe::Script(script), Some(service)) => {
                     agenda.tell(&Probe::Script(script.clone()));
@@ -580,99 +579,19 @@ impl Run<'_> {
         observed.peak_memory = observed.peak_memory.max(outcome.peak_memory);
         Ok(())
     }
-
-    /// Refuses an original that does not work: nothing could be proven by
-    /// comparing with it.
-    fn require_working(&self, observed: &Observation) -> Result<(), Error> {
-        let needs_port = |probe: &Probe| matches!(probe, Probe::Http(_) | Probe::Script(_));
-        let has_exec = self.plan.given.iter().any(|probe| !needs_port(probe));
-        let fail = |what: String, hint: Option<&str>| Err(self.failed(observed, what, hint));
-        match &observed.kind {
-            Kind::NotStarted(why) => fail(why.clone(), None),
-            Kind::Silent => fail(
-                format!(
-                    "within {} s it neither listened on a TCP port nor ended",
-                    self.plan.limits.start.as_secs()
-                ),
-                Some(
-                    "if it needs longer, or another command, say so; a program that waits for input can be given it with --stdin FILE",
-                ),
-            ),
-            Kind::Service { .. } => match (observed.own.exit, observed.outcomes.last()) {
-                (Some(exit), Some(last)) => fail(
-                    format!("it {} by itself, after {}", ended(exit), last.probe),
-                    None,
-                ),
-                (Some(exit), None) => fail(format!("it {} by itself", ended(exit)), None),
-                (None, _) => Ok(()),
-            },
-            Kind::Command => {
-                let exit = observed.own.exit.unwrap_or(Exit::Code(0));
-                let exposed = self.stage.config().exposed_ports();
-                if self.plan.given.iter().any(needs_port) {
-                    return fail(
-                        format!(
-                            "it {} before it listened on a port, and there are probes that need one",
-                            ended(exit)
-                        ),
-                        None,
-                    );
-                }
-                if let (Some(port), false, false) =
-                    (exposed.first(), self.stage.is_replaced(), has_exec)
-                {
-                    return fail(
-                        format!(
-                            "it exposes port {port}, but {} before it listened",
-                            ended(exit)
-                        ),
-                        Some(
-                            "if it is meant to be a command, say what to run with --exec 'COMMAND'",
-                        ),
-                    );
-                }
-                if self.plan.allow_failure || is_answer(&observed.own, exit) {
-                    return Ok(());
-                }
-                fail(
-                    format!("it {}", ended(exit)),
-                    Some(
-                        "if this is what it should do, pass --allow-failure; else give the command that works after `--`",
-                    ),
-                )
-            }
-        }
-    }
-
-    fn failed(&self, observed: &Observation, what: String, hint: Option<&str>) -> Error {
-        Error::Original {
-            what,
-            log: observed.last_words(20),
-            hint: hint.map(str::to_owned),
-        }
-    }
 }
 
-/// True if an exit looks like an answer, not like a fault: success, or a
-/// program without arguments that says how it is used. Programs say that with
-/// code 2 (getopt's, argparse's and click's convention) or 64 (`EX_USAGE`,
-/// sysexits.h), or at least with the word.
-fn is_answer(output: &Output, exit: Exit) -> bool {
-    let text = [output.stdout.as_slice(), &output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).to_lowercase();
-    match exit {
-        Exit::Code(0) => true,
-        Exit::Signal(_) | Exit::Code(126 | 127) => false,
-        Exit::Code(_) if text.contains("traceback (most recent call last)") => false,
-        Exit::Code(2 | 64) => true,
-        Exit::Code(_) => text.contains("usage"),
-    }
-}
-
-/// How a program ended, as the end of a sentence.
-pub(crate) fn ended(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("ended with exit code {code}"),
-        Exit::Signal(signal) => format!("was ended by signal {signal}"),
+/// An answer as it is kept. A large body is remembered by its digest: whole
+/// answers of several runs would not fit into the memory that whit may take,
+/// and what is that large is hardly ever put together by the request.
+fn remembered(answer: Answer) -> Answer {
+    match answer {
+        Answer::Http(mut response) if response.body.len() > MAX_KEPT => {
+            let length = response.body.len();
+            let digest = whit_oci::Digest::of(&response.body);
+            response.body = format!("{length} bytes, {digest}").into_bytes();
+            Answer::Http(response)
+        }
+        answer => answer,
     }
 }

@@ -42,9 +42,8 @@ impl Stage {
     /// A stage of extracted folders, the bottom one first, and the tree that
     /// they make up.
     ///
-    /// `scratch` must outlive the stage and be its own: what engines add to an
-    /// image when they start it (mount points of volumes, `/etc/hosts`) is
-    /// written there.
+    /// `scratch` must outlive the stage and be its own: volumes that the image
+    /// names but does not have are made there, as engines make them.
     ///
     /// # Errors
     /// [`Error::Io`] if `scratch` cannot be written or an account file cannot
@@ -70,7 +69,7 @@ impl Stage {
             config: config.clone(),
             users,
             network: Network::Private,
-            mounts: surroundings(scratch)?,
+            mounts: Vec::new(),
             limits: (limits.written, limits.processes),
         })
     }
@@ -109,23 +108,11 @@ impl Stage {
             upper: Upper::Memory {
                 max_bytes: self.limits.0,
             },
-            mounts: self.mounts.iter().map(|m| self.seen(m)).collect(),
+            mounts: self.mounts.clone(),
             network: self.network,
             hostname: HOSTNAME.to_owned(),
             max_processes: self.limits.1,
         }
-    }
-
-    /// With the host's network go the host's names.
-    fn seen(&self, mount: &Mount) -> Mount {
-        let mut mount = mount.clone();
-        let shared = ["/etc/hosts", "/etc/resolv.conf"]
-            .into_iter()
-            .find(|path| mount.inside == Path::new(path) && Path::new(path).exists());
-        if let (Network::Host, Some(path)) = (self.network, shared) {
-            mount.host = PathBuf::from(path);
-        }
-        mount
     }
 
     /// What the image runs when it is started.
@@ -246,27 +233,115 @@ fn make_owned(layer: &Path, folders: &[ImagePath]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The files that every engine puts over the image's own. Without a network
-/// there is no name server, so the resolver answers at once.
-fn surroundings(scratch: &Path) -> Result<Vec<Mount>, Error> {
-    let hosts = format!("127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost\n");
-    let files = [
-        ("hosts", hosts),
-        ("hostname", format!("{HOSTNAME}\n")),
-        ("resolv.conf", String::new()),
-    ];
-    let folder = scratch.join("etc");
-    fs::create_dir_all(&folder).map_err(Error::io("cannot make the sandbox's own files"))?;
-    files
-        .into_iter()
-        .map(|(name, text)| {
-            let host = folder.join(name);
-            fs::write(&host, text).map_err(Error::io("cannot write the sandbox's own files"))?;
-            Ok(Mount {
-                host,
-                inside: Path::new("/etc").join(name),
-                read_only: true,
-            })
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use whit_oci::Meta;
+
+    use super::*;
+    use crate::index::Node;
+
+    fn tree(files: &[(&str, NodeKind)]) -> Tree {
+        let node = |(path, kind): &(&str, NodeKind)| {
+            let path = ImagePath::from(*path);
+            let node = Node {
+                path: path.clone(),
+                kind: kind.clone(),
+                meta: Meta::default(),
+                layer: 0,
+                package: None,
+            };
+            (path, node)
+        };
+        Tree::new(
+            files.iter().map(node).collect::<BTreeMap<_, _>>(),
+            Vec::new(),
+        )
+    }
+
+    fn env(command: &Command) -> BTreeMap<String, String> {
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        command
+            .env
+            .iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect()
+    }
+
+    #[test]
+    fn an_image_is_started_as_engines_do() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [lower, upper] = ["lower", "upper"].map(|name| scratch.path().join(name));
+        for (dir, path, text) in [
+            (&lower, "etc/passwd", "app:x:1:1::/old:\n"),
+            (&upper, "etc/accounts", "app:x:1000:1001::/home/app:\n"),
+            (&lower, "etc/group", "video:x:44:app\n"),
+        ] {
+            fs::create_dir_all(dir.join("etc")).unwrap();
+            fs::write(dir.join(path), text).unwrap();
+        }
+        let file = |path: &str| NodeKind::File {
+            size: 1,
+            content: path.into(),
+        };
+        // An absolute link leads to the image's file, never to the host's.
+        let link = NodeKind::Symlink {
+            target: b"/etc/accounts".to_vec(),
+        };
+        let tree = tree(&[
+            ("etc/passwd", link),
+            ("etc/accounts", file("etc/accounts")),
+            ("etc/group", file("etc/group")),
+            ("data", NodeKind::Dir),
+        ]);
+        let mut config = ImageConfig::new("amd64");
+        config.set_exec("Entrypoint", json!(["serve"]));
+        config.set_exec("Cmd", json!(["--all"]));
+        config.set_exec("User", json!("app"));
+        config.set_exec("WorkingDir", json!("/srv"));
+        config.set_exec("Env", json!(["A=1", "HOME=/own", "EMPTY"]));
+        config.set_exec("Volumes", json!({"/data": {}, "/var/cache/app": {}}));
+
+        let dirs = [lower.clone(), upper.clone()];
+        let stage = Stage::new(&dirs, &config, &tree, scratch.path()).unwrap();
+        let command = stage.own_command().unwrap();
+        assert_eq!(command.argv, ["serve", "--all"]);
+        assert_eq!(command.cwd, Path::new("/srv"));
+        assert_eq!((command.uid, command.gid), (1000, 1001));
+        assert_eq!(command.groups, [44]);
+        let env = env(&command);
+        assert_eq!(env["PATH"], DEFAULT_PATH);
+        assert_eq!(env["HOME"], "/own");
+        assert_eq!(env["HOSTNAME"], HOSTNAME);
+        assert_eq!((env["A"].as_str(), env["EMPTY"].as_str()), ("1", ""));
+
+        let spec = stage.spec();
+        let volumes = scratch.path().join("volumes");
+        assert_eq!(spec.lowers, [volumes.clone(), lower, upper]);
+        assert!(volumes.join("var/cache/app").is_dir() && !volumes.join("data").exists());
+        assert_eq!(spec.network, Network::Private);
+
+        let stage = stage.with_argv(vec!["other".into()]);
+        assert_eq!(stage.own_command().unwrap().argv, ["other"]);
+        assert!(stage.is_replaced());
+    }
+
+    #[test]
+    fn what_cannot_be_started() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut config = ImageConfig::new("amd64");
+        let stage = |config: &ImageConfig| {
+            Stage::new(&[], config, &tree(&[]), scratch.path())
+                .unwrap()
+                .own_command()
+        };
+        assert!(matches!(stage(&config), Err(Error::NoCommand)));
+        config.set_exec("Cmd", json!([""]));
+        assert!(matches!(stage(&config), Err(Error::NoCommand)));
+        config.set_exec("Cmd", json!(["x"]));
+        config.set_exec("User", json!("who"));
+        assert!(matches!(stage(&config), Err(Error::UnknownUser { .. })));
+    }
 }

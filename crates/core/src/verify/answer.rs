@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use whit_sandbox::Exit;
 
-use super::evidence::{diff, printable};
+use super::evidence::{diff, first_lines, printable};
 use super::text::{outline, outlines, same_lines_in_any_order, same_text};
 use super::{Evidence, ended, json};
 use crate::observe::http::Response;
@@ -134,6 +134,16 @@ impl Case<'_> {
         }
     }
 
+    /// Two texts that differ, by their first lines that do.
+    fn texts(&self, what: &str, original: &str, small: &str) -> Evidence {
+        let quoted = |line: &str| match line {
+            "" => "nothing there".to_owned(),
+            line => format!("{line:?}"),
+        };
+        let (expected, got) = first_lines(original, small);
+        self.differs(what, &quoted(expected), &quoted(got), diff(original, small))
+    }
+
     fn responses(&self, originals: &[&Response], small: &Response) -> Vec<Evidence> {
         let Some(first) = originals.first() else {
             return Vec::new();
@@ -205,8 +215,7 @@ impl Case<'_> {
         let errors: Vec<&str> = errors.iter().map(String::as_str).collect();
         let seen = lossy(&small.stderr);
         if !same_text(&errors, &seen) && !same_lines_in_any_order(&errors, &seen) {
-            let shown = diff(errors.first().unwrap_or(&""), &seen);
-            found.push(self.differs("errors", "those of the original", "others", shown));
+            found.push(self.texts("errors", errors.first().unwrap_or(&""), &seen));
         }
         found
     }
@@ -258,8 +267,7 @@ impl Case<'_> {
                 if same_text(&before, seen) {
                     return None;
                 }
-                let shown = diff(before[0], seen);
-                Some(self.differs(what, &size(first), &size(small), shown))
+                Some(self.texts(what, before[0], seen))
             }
             _ if changing_bytes(originals, small) => None,
             _ => Some(self.differs(what, &size(first), &size(small), String::new())),

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use super::align::pairs;
+use super::text::same_line;
 
 /// Most lines of a rendered difference.
 const MAX_LINES: usize = 20;
+/// Most lines that are read of a text.
+const MAX_READ: usize = 20_000;
 /// Most characters of one of its lines.
 const MAX_WIDTH: usize = 160;
 /// Unchanged lines before the first difference.
@@ -42,22 +45,7 @@ impl fmt::Display for Evidence {
 /// The first differing lines of two texts with a little before them. Texts
 /// come from an image: what a terminal would obey is escaped.
 pub(super) fn diff(original: &str, small: &str) -> String {
-    let old: Vec<&str> = original.lines().take(20_000).collect();
-    let new: Vec<&str> = small.lines().take(20_000).collect();
-    let partners = pairs(&old, &new, |a, b| a == b);
-    let mut rows: Vec<(char, &str)> = Vec::new();
-    let mut at = 0;
-    for (line, partner) in old.iter().zip(&partners) {
-        match partner {
-            Some(partner) => {
-                rows.extend(new[at..*partner].iter().map(|line| ('+', *line)));
-                rows.push((' ', line));
-                at = partner + 1;
-            }
-            None => rows.push(('-', line)),
-        }
-    }
-    rows.extend(new[at..].iter().map(|line| ('+', *line)));
+    let rows = rows(original, small);
     let Some(first) = rows.iter().position(|(mark, _)| *mark != ' ') else {
         return String::new();
     };
@@ -72,6 +60,40 @@ pub(super) fn diff(original: &str, small: &str) -> String {
         text.push(format!("... {left} more lines"));
     }
     text.join("\n")
+}
+
+/// The first line that differs, of the original and of the small image; empty
+/// where one of them has nothing there.
+pub(super) fn first_lines<'a>(original: &'a str, small: &'a str) -> (&'a str, &'a str) {
+    let rows = rows(original, small);
+    let changed = rows.iter().skip_while(|(mark, _)| *mark == ' ');
+    let changed: Vec<_> = changed.take_while(|(mark, _)| *mark != ' ').collect();
+    let line = |wanted: char| {
+        let found = changed.iter().find(|(mark, _)| *mark == wanted);
+        found.map_or("", |(_, line)| *line)
+    };
+    (line('-'), line('+'))
+}
+
+/// All lines of both, marked.
+fn rows<'a>(original: &'a str, small: &'a str) -> Vec<(char, &'a str)> {
+    let old: Vec<&str> = original.lines().take(MAX_READ).collect();
+    let new: Vec<&str> = small.lines().take(MAX_READ).collect();
+    let partners = pairs(&old, &new, |a, b| same_line(a, b));
+    let mut rows: Vec<(char, &str)> = Vec::new();
+    let mut at = 0;
+    for (line, partner) in old.iter().zip(&partners) {
+        match partner {
+            Some(partner) => {
+                rows.extend(new[at..*partner].iter().map(|line| ('+', *line)));
+                rows.push((' ', line));
+                at = partner + 1;
+            }
+            None => rows.push(('-', line)),
+        }
+    }
+    rows.extend(new[at..].iter().map(|line| ('+', *line)));
+    rows
 }
 
 /// At most `max` characters of a text, with control characters escaped.

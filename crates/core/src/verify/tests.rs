@@ -217,7 +217,7 @@ fn a_dead_small_image_is_no_success() {
         ..command(Output::default())
     };
     let found = judge([run(), run()], &dead);
-    assert_eq!(found.differences.len(), 2);
+    assert_eq!(found.differences.len(), 1);
     assert_eq!(found.differences[0].probe, "start");
     assert!(
         found.differences[0]
@@ -371,4 +371,67 @@ fn missing_paths_are_told_even_if_all_is_the_same() {
         found.verdict(),
         Verdict::Missing(BTreeSet::from(["/lib/lazy.so".into()]))
     );
+}
+
+#[test]
+fn agreement_by_chance_is_looked_at_again() {
+    let run = |tags: &str| service("", vec![("/", response(200, &[], tags))]);
+    let (ab, ba) = ("[\"a\",\"b\"]", "[\"b\",\"a\"]");
+    let known = |_: &Path| false;
+
+    let mut runs = vec![run(ab), run(ab)];
+    let mut later = vec![run(ba), run(ab)];
+    let mut again = || Ok::<_, ()>(later.pop().unwrap());
+    let found = prove(&mut runs, &run(ba), &known, &mut again).unwrap();
+    assert_eq!((found.verdict(), runs.len()), (Verdict::Same, 4));
+
+    // What really differs stays different, after a bounded number of runs.
+    let mut runs = vec![run(ab), run(ab)];
+    let mut again = || Ok::<_, ()>(run(ba));
+    let found = prove(&mut runs, &run("[\"x\",\"b\"]"), &known, &mut again).unwrap();
+    assert_eq!((found.differences.len(), runs.len()), (1, MAX_RUNS));
+
+    // One that does not start needs no second look.
+    let mut runs = vec![run(ab), run(ab)];
+    let dead = command(output(1, "", ""));
+    let mut never = || Err::<Observation, _>("asked again");
+    assert!(prove(&mut runs, &dead, &known, &mut never).is_ok());
+}
+
+#[test]
+fn a_question_asked_twice_has_two_answers() {
+    let run = |second: &str| {
+        let answers = ["n 1", second].map(|body| ("/", response(200, &[], body)));
+        service("", answers.into())
+    };
+    assert_eq!(
+        judge([run("n 2"), run("n 2")], &run("n 2")).verdict(),
+        Verdict::Same
+    );
+    assert_ne!(
+        judge([run("n 2"), run("n 2")], &run("n 3")).verdict(),
+        Verdict::Same
+    );
+}
+
+#[test]
+fn what_the_original_reads_and_the_small_image_does_not_look_for_is_missing() {
+    let reading = |paths: &[&str]| {
+        let mut run = service("", Vec::new());
+        run.trace = paths
+            .iter()
+            .map(|path| Touch {
+                path: path.into(),
+                access: Access::Read,
+            })
+            .collect();
+        run
+    };
+    let known = |path: &Path| path.starts_with("/lib");
+    let runs = [
+        reading(&["/lib/uvloop.py", "/lib/once.py", "/tmp/made"]),
+        reading(&["/lib/uvloop.py", "/tmp/made"]),
+    ];
+    let found = compare(&runs, &reading(&[]), &known);
+    assert_eq!(found.missing, BTreeSet::from(["/lib/uvloop.py".into()]));
 }

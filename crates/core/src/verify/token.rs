@@ -36,11 +36,11 @@ const NEAR: i64 = 86_400;
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
-    let mut joined = false;
+    let mut before = "";
     while !rest.is_empty() {
-        let (length, class) = next(rest, joined);
+        let (length, class) = next(rest, before);
         let (text, after) = rest.split_at(length);
-        joined = text.ends_with(is_word);
+        before = text;
         found.push(Token { text, class });
         rest = after;
     }
@@ -93,16 +93,33 @@ impl Token<'_> {
     }
 }
 
+fn is_value(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Number | Class::Hex | Class::Random | Class::Uuid | Class::Duration
+    )
+}
+
+/// True if `seen` may be another one of values that change: it is of their
+/// kind, or, for identifiers that happen to look like words, as long.
+pub(super) fn is_another<'a, 'b: 'a>(
+    originals: impl Iterator<Item = &'a Token<'b>> + Clone,
+    seen: &Token<'_>,
+) -> bool {
+    let identifier = |token: &Token<'_>| is_value(token.class) || token.class == Class::Word;
+    let as_long = |token: &Token<'_>| token.text.len() == seen.text.len();
+    fits(originals.clone().map(|token| token.class), seen.class)
+        || seen.text.len() >= 8
+            && identifier(seen)
+            && originals.clone().all(identifier)
+            && originals.clone().any(as_long)
+}
+
 /// True if `seen` may stand where the originals had values of these classes:
 /// the same class, or, where identifiers now look like a number and now like a
 /// word, any of those.
 pub(super) fn fits(originals: impl Iterator<Item = Class> + Clone, seen: Class) -> bool {
-    let value = |class: Class| {
-        matches!(
-            class,
-            Class::Number | Class::Hex | Class::Random | Class::Uuid | Class::Duration
-        )
-    };
+    let value = is_value;
     originals.clone().any(|class| class == seen)
         || value(seen) && originals.clone().all(value)
         || (value(seen) || seen == Class::Word)
@@ -114,17 +131,17 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Length and class of the first token. `joined` tells that it follows a word
-/// without a gap.
-fn next(text: &str, joined: bool) -> (usize, Class) {
+/// Length and class of the first token; `before` is the one that it follows.
+fn next(text: &str, before: &str) -> (usize, Class) {
     let bytes = text.as_bytes();
-    if !joined {
+    if !before.ends_with(is_word) {
         let special = [
             (uuid(bytes), Class::Uuid),
             (datetime(bytes), Class::DateTime),
             (date(bytes), Class::Date),
             (time(bytes), Class::Time),
             (address(bytes), Class::Hex),
+            (random(bytes), Class::Random),
         ];
         for (length, class) in special {
             if let Some(length) = length
@@ -144,7 +161,12 @@ fn next(text: &str, joined: bool) -> (usize, Class) {
     let word = run(text, is_word);
     let digits = run(text, |c| c.is_ascii_digit());
     if digits > 0 {
-        let number = fraction(bytes, digits);
+        // Behind a dot it is a part of a version, and has no fraction.
+        let number = if before == "." {
+            digits
+        } else {
+            fraction(bytes, digits)
+        };
         if let Some(length) = duration(text, number) {
             return (length, Class::Duration);
         }
@@ -176,6 +198,26 @@ fn word_class(word: &str) -> Class {
     } else {
         Class::Word
     }
+}
+
+/// A run of base64's letters, both alphabets, that nobody thought up: its case
+/// changes at every third letter at least.
+fn random(text: &[u8]) -> Option<usize> {
+    let letter = |b: &u8| b.is_ascii_alphanumeric() || b"-_+/".contains(b);
+    let run = &text[..text.iter().take_while(|b| letter(b)).count()];
+    let kind = |b: &u8| {
+        (
+            b.is_ascii_uppercase(),
+            b.is_ascii_lowercase(),
+            b.is_ascii_digit(),
+        )
+    };
+    let changes = run
+        .windows(2)
+        .filter(|pair| kind(&pair[0]) != kind(&pair[1]))
+        .count();
+    let cased = run.iter().any(u8::is_ascii_uppercase) && run.iter().any(u8::is_ascii_lowercase);
+    (run.len() >= 16 && cased && changes * 3 >= run.len()).then_some(run.len())
 }
 
 /// `0x` and hexadecimal digits.
@@ -469,6 +511,8 @@ mod tests {
             ("deadbeef01", Hex),
             ("550e8400-e29b-41d4-a716-446655440000", Uuid),
             ("k3J9dQx81Z", Random),
+            ("avLFK-7A-Omh2fdyNL0mgQ", Random),
+            ("x/Yq+0Zr8LmKp2/vTQ", Random),
             ("2026-11-02", Date),
             ("2026/11/02", Date),
             ("02 Nov 2026", Date),

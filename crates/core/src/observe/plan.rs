@@ -1,0 +1,61 @@
+//! Which questions a run asks.
+
+use std::time::Duration;
+
+use super::{Answer, Kind, Limits, Observation, Probe, Stop};
+
+/// How long a program is watched that ignored its stop signal before.
+const IGNORED: Duration = Duration::from_secs(2);
+
+/// What to ask, and how patiently.
+#[derive(Debug, Clone, Default)]
+pub struct ProbePlan {
+    /// The user's probes; in a replay, all that were asked.
+    pub given: Vec<Probe>,
+    /// Look for more: `GET /`, links, API descriptions, `--help`.
+    pub discover: bool,
+    pub limits: Limits,
+    /// Accept an original whose own command ends with an error.
+    pub allow_failure: bool,
+    /// In a replay, the ports of the earlier run: all of them have to open.
+    pub ports: Vec<u16>,
+}
+
+impl ProbePlan {
+    /// Everything that whit thinks of, and `given`.
+    pub fn new(given: Vec<Probe>) -> Self {
+        Self {
+            given,
+            discover: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same questions again, in the same order, on the same ports. Those
+    /// that could not be answered then are left out.
+    pub fn replay(&self, observed: &Observation) -> Self {
+        Self {
+            given: observed
+                .outcomes
+                .iter()
+                .filter(|outcome| !matches!(outcome.answer, Answer::Failed(_)))
+                .map(|outcome| outcome.probe.clone())
+                .collect(),
+            discover: false,
+            limits: Limits {
+                // A program that ignored the signal for the whole time need
+                // not be watched ignoring it for as long again.
+                stop: match &observed.stop {
+                    Some(Stop { exit: None, .. }) => self.limits.stop.min(IGNORED),
+                    _ => self.limits.stop,
+                },
+                ..self.limits.clone()
+            },
+            allow_failure: self.allow_failure,
+            ports: match &observed.kind {
+                Kind::Service { ports } => ports.clone(),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
