@@ -31,6 +31,14 @@ impl ProbePlan {
         }
     }
 
+    /// The programs that the user's probes start, besides the image's own.
+    pub fn programs(&self) -> impl Iterator<Item = Vec<String>> {
+        self.given.iter().filter_map(|probe| match probe {
+            Probe::Exec(exec) => exec.argv.clone(),
+            _ => None,
+        })
+    }
+
     /// The same questions again, in the same order, on the same ports. Those
     /// that could not be answered then are left out.
     pub fn replay(&self, observed: &Observation) -> Self {

@@ -74,7 +74,7 @@ pub fn run(
     tools: &Tools<'_>,
     watch: &mut Stopwatch,
 ) -> Result<Report, Error> {
-    let witness = match wish.run {
+    let mut witness = match wish.run {
         true => {
             tools.progress.phase("running the original, twice", None);
             Some(watch.time("observe", || prove::watch(original, wish, tools))?)
@@ -106,7 +106,7 @@ pub fn run(
         rounds += 1;
         tools.check_cancelled()?;
         let attempt = attempt(original, wish, tools, watch, &reaching, &observed, &repairs)?;
-        let Some(witness) = &witness else {
+        let Some(witness) = &mut witness else {
             break (attempt, Judgement::default());
         };
         tools.progress.phase("running the small image", None);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use whit_oci::{Image, ImagePath, Staged};
-use whit_sandbox::{Exit, Network, Trace};
+use whit_sandbox::{Access, Exit, Network, Touch, Trace};
 
 use super::{Error, Tools, Wish};
 use crate::observe::{self, Answer, Observation, ProbePlan, Stage};
@@ -16,7 +16,9 @@ use crate::verify;
 
 /// What the original did, twice.
 pub(super) struct Witness {
-    runs: [Observation; 2],
+    /// Two; more where two could not tell what changes by itself.
+    runs: Vec<Observation>,
+    stage: Stage,
     /// The questions that the original answered.
     replay: ProbePlan,
 }
@@ -24,8 +26,10 @@ pub(super) struct Witness {
 impl Witness {
     /// Everything that either run touched.
     pub fn trace(&self) -> Trace {
-        let [first, second] = &self.runs;
-        first.trace.union(&second.trace).cloned().collect()
+        self.runs
+            .iter()
+            .flat_map(|run| run.trace.iter().cloned())
+            .collect()
     }
 }
 
@@ -48,14 +52,18 @@ pub(super) fn watch(original: &FatRoot, wish: &Wish, tools: &Tools<'_>) -> Resul
     let stage = stage(original, wish, &tools.workspace.folder("stage-original")?)?;
     let runs = observe::observe_twice(&stage, &wish.probes, true, tools.cancel)?;
     let replay = wish.probes.replay(&runs[0]);
-    Ok(Witness { runs, replay })
+    Ok(Witness {
+        runs: runs.into(),
+        stage,
+        replay,
+    })
 }
 
 /// Opens the artifact as any image is opened, runs it, and compares.
 pub(super) fn judge(
     original: &FatRoot,
     staged: &Staged,
-    witness: &Witness,
+    witness: &mut Witness,
     wish: &Wish,
     tools: &Tools<'_>,
     round: u32,
@@ -69,17 +77,30 @@ pub(super) fn judge(
     )?;
     let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
     let known = |path: &Path| {
-        let path = ImagePath::clamped(path.as_os_str().as_bytes());
-        original.tree.lookup(&path).is_some()
-            && small.tree.lookup(&path).is_none()
-            && !is_import_probe(&path, &small)
+        let place = ImagePath::clamped(path.as_os_str().as_bytes());
+        if original.tree.lookup(&place).is_none() || small.tree.lookup(&place).is_some() {
+            return false;
+        }
+        let looked_for = run.trace.contains(&Touch {
+            path: path.to_owned(),
+            access: Access::Missing,
+        });
+        match stand_in(&place, &small) {
+            false => true,
+            true => looked_for && !is_import_probe(&place),
+        }
     };
-    let found = verify::compare(&witness.runs, &run, &known);
+    let (stage, replay) = (&witness.stage, &witness.replay);
+    let found = verify::prove(&mut witness.runs, &run, &known, &mut || {
+        observe::observe(stage, replay, false, tools.cancel)
+    })?;
     let judgement = Judgement {
         missing: found
             .missing
             .iter()
             .map(|path| ImagePath::clamped(path.as_os_str().as_bytes()))
+            // Bytecode comes back with its source, in the form that ships.
+            .map(|path| source_of(&path).unwrap_or(path))
             .collect(),
         differences: found.differences.iter().map(ToString::to_string).collect(),
         proven: found.proven,
@@ -90,15 +111,34 @@ pub(super) fn judge(
     Ok(judgement)
 }
 
+/// True if a Python file that is not in the small image has its module there
+/// in another form: bytecode for source, bytecode in another place.
+fn stand_in(path: &ImagePath, small: &FatRoot) -> bool {
+    let there = |path: ImagePath| small.tree.lookup(&path).is_some();
+    if let Some(source) = source_of(path) {
+        let bytecode = [source.as_bytes(), b"c"].concat();
+        return there(source) || there(ImagePath::clamped(bytecode));
+    }
+    path.extension() == Some(b"py") && there(ImagePath::clamped([path.as_bytes(), b"c"].concat()))
+}
+
+/// The source of `__pycache__/NAME.TAG.pyc` (PEP 3147).
+fn source_of(path: &ImagePath) -> Option<ImagePath> {
+    let folder = path.parent()?;
+    if folder.name() != b"__pycache__" {
+        return None;
+    }
+    let name = std::str::from_utf8(path.name()).ok()?;
+    let stem = name.strip_suffix(".pyc")?.split('.').next()?;
+    Some(folder.parent()?.join(format!("{stem}.py")))
+}
+
 /// True where Python's import looks for a source before it takes the bytecode
 /// beside it: `__init__.py` of each package (`FileFinder.find_spec`), and
 /// `os.py`, by which the interpreter knows its library (`getpath.py`). A
 /// module that reads its own source is known by other names.
-fn is_import_probe(path: &ImagePath, small: &FatRoot) -> bool {
-    let mut bytecode = path.as_bytes().to_vec();
-    bytecode.push(b'c');
+fn is_import_probe(path: &ImagePath) -> bool {
     matches!(path.name(), b"__init__.py" | b"os.py")
-        && small.tree.lookup(&ImagePath::clamped(bytecode)).is_some()
 }
 
 /// Reads an image from disk, whatever wrote it.
