@@ -1,13 +1,14 @@
 //! The ground that *reach* stands on where an app is Python: its interpreter,
 //! asked in the sandbox, and how the app is started.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use whit_oci::ImagePath;
-use whit_sandbox::{Access, Exit, Mount, Running};
+use whit_sandbox::{Access, Exit, Mount, Running, Touch, Trace};
 
 use super::{Error, Tools, Wish, prove};
 use crate::index::FileId;
@@ -16,7 +17,7 @@ use crate::plan::Observed;
 use crate::reach::python::{Facts, Modules, Setting};
 use crate::reach::shell::{Programs, shebang};
 use crate::source::FatRoot;
-use crate::transform::bytecode::{EXCHANGE, Worker};
+use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 
 /// What there is to know of the image's Python.
 pub(super) struct Ground {
@@ -48,7 +49,12 @@ impl Ground {
         let Some(interpreter) = interpreter(original, &commands, observed) else {
             return Ok(None);
         };
-        let stage = prove::stage(original, wish, &tools.workspace.folder("stage-python")?)?;
+        let stage = prove::stage(
+            original,
+            None,
+            wish,
+            &tools.workspace.folder("stage-python")?,
+        )?;
         let facts = Facts::gather(&[interpreter.to_string()], &mut |argv| {
             ask(&stage, argv, tools)
         })?;
@@ -59,6 +65,102 @@ impl Ground {
             interpreter,
             stage,
         }))
+    }
+
+    /// Compiles the packaged modules of the original into a folder to be laid
+    /// below its own: the original then starts as the small image does, and a
+    /// source that is read although there is bytecode is read as text.
+    pub fn prime(&self, original: &FatRoot, tools: &Tools<'_>) -> Result<PathBuf, Error> {
+        let tree = &original.tree;
+        let folder = tools.workspace.folder("primed")?;
+        let mut jobs = Vec::new();
+        for (id, node) in tree.iter() {
+            let wanted = node.is_file()
+                && node.package.is_some()
+                && node.path.extension() == Some(b"py")
+                && self.is_imported_from(&node.path);
+            if let Some(source) = original.content(id).filter(|_| wanted) {
+                let job = self.job(original, id, source);
+                // What has bytecode of its own is primed already.
+                if job.existing.is_none() {
+                    jobs.push(job);
+                }
+            }
+        }
+        tools
+            .progress
+            .phase("compiling the original's modules", None);
+        let compiled =
+            bytecode::compile(&jobs, &self.facts, &tools.cache.bytecode()?, &|worker| {
+                self.work(worker, tools)
+            })?;
+        for (path, compiled) in &compiled {
+            let Compiled::Bytecode(pyc) = compiled else {
+                continue;
+            };
+            let Some(place) = bytecode_of(path, &self.facts.cache_tag) else {
+                continue;
+            };
+            let place = place.under(&folder);
+            if let Some(parent) = place.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::hard_link(pyc, &place).or_else(|_| fs::copy(pyc, &place).map(drop))?;
+        }
+        Ok(folder)
+    }
+
+    /// The sources that a run read although it had read their bytecode: their
+    /// text matters to the app.
+    pub fn read_as_text(&self, original: &FatRoot, trace: &Trace) -> BTreeSet<FileId> {
+        let read = |path: &ImagePath| {
+            trace.contains(&Touch {
+                path: path.under(Path::new("/")),
+                access: Access::Read,
+            })
+        };
+        original
+            .tree
+            .iter()
+            .filter(|(_, node)| node.is_file() && node.path.extension() == Some(b"py"))
+            .filter(|(_, node)| {
+                read(&node.path)
+                    && bytecode_of(&node.path, &self.facts.cache_tag)
+                        .is_some_and(|bytecode| read(&bytecode))
+            })
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// What is to be compiled of a source.
+    pub fn job(&self, original: &FatRoot, source: FileId, host: PathBuf) -> Job {
+        let node = original.tree.node(source);
+        let existing = bytecode_of(&node.path, &self.facts.cache_tag)
+            .and_then(|path| original.tree.get(&path))
+            .and_then(|id| original.content(id))
+            .map(|bytecode| (bytecode, node.meta.mtime));
+        Job {
+            path: node.path.clone(),
+            source: host,
+            existing,
+        }
+    }
+
+    /// True below a folder of `sys.path`, but for what only developers import.
+    fn is_imported_from(&self, path: &ImagePath) -> bool {
+        const SELDOM: [&[u8]; 9] = [
+            b"test",
+            b"tests",
+            b"idlelib",
+            b"lib2to3",
+            b"tkinter",
+            b"turtledemo",
+            b"ensurepip",
+            b"pip",
+            b"setuptools",
+        ];
+        let below = |folder: &String| path.starts_with(&ImagePath::clamped(folder));
+        self.facts.path.iter().any(below) && !path.components().any(|part| SELDOM.contains(&part))
     }
 
     /// Runs one of the compiler's workers with the image's interpreter.
@@ -271,6 +373,17 @@ fn main_of_module(
         Module::File(id) | Module::Package { init: id, .. } => Some(id),
         Module::Builtin | Module::Namespace(_) => None,
     }
+}
+
+/// `__pycache__/NAME.TAG.pyc` (PEP 3147).
+fn bytecode_of(source: &ImagePath, tag: &str) -> Option<ImagePath> {
+    let name = std::str::from_utf8(source.name()).ok()?;
+    let stem = name.strip_suffix(".py")?;
+    Some(
+        source
+            .parent()?
+            .join(format!("__pycache__/{stem}.{tag}.pyc")),
+    )
 }
 
 fn distinct<T: PartialEq>(items: Vec<T>) -> Vec<T> {

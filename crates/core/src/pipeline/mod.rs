@@ -7,6 +7,7 @@ mod prove;
 mod reaching;
 mod wish;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -74,10 +75,17 @@ pub fn run(
     tools: &Tools<'_>,
     watch: &mut Stopwatch,
 ) -> Result<Report, Error> {
+    let mut ground = watch.time("prepare", || Ground::prepare(original, wish, &[], tools))?;
     let mut witness = match wish.run {
         true => {
+            let primed = watch.time("prepare", || match &ground {
+                Some(ground) => ground.prime(original, tools).map(Some),
+                None => Ok(None),
+            })?;
             tools.progress.phase("running the original, twice", None);
-            Some(watch.time("observe", || prove::watch(original, wish, tools))?)
+            Some(watch.time("observe", || {
+                prove::watch(original, primed.as_deref(), wish, tools)
+            })?)
         }
         false => None,
     };
@@ -88,9 +96,15 @@ pub fn run(
     tools
         .progress
         .phase("following what the code can reach", None);
-    let ground = watch.time("reach", || {
-        Ground::prepare(original, wish, &observed, tools)
-    })?;
+    if ground.is_none() {
+        ground = watch.time("reach", || {
+            Ground::prepare(original, wish, &observed, tools)
+        })?;
+    }
+    let read_as_text = match (&ground, &witness) {
+        (Some(ground), Some(witness)) => ground.read_as_text(original, &witness.trace()),
+        _ => BTreeSet::new(),
+    };
     let read = |id: FileId| {
         original
             .content(id)
@@ -105,7 +119,16 @@ pub fn run(
     let (attempt, judgement) = loop {
         rounds += 1;
         tools.check_cancelled()?;
-        let attempt = attempt(original, wish, tools, watch, &reaching, &observed, &repairs)?;
+        let attempt = attempt(
+            original,
+            wish,
+            tools,
+            watch,
+            &reaching,
+            &observed,
+            &read_as_text,
+            &repairs,
+        )?;
         let Some(witness) = &mut witness else {
             break (attempt, Judgement::default());
         };
@@ -167,6 +190,7 @@ fn attempt(
     watch: &mut Stopwatch,
     reaching: &Reaching<'_>,
     observed: &[plan::Observed],
+    read_as_text: &BTreeSet<FileId>,
     repairs: &[(FileId, How)],
 ) -> Result<Attempt, Error> {
     let tree = &original.tree;
@@ -187,8 +211,10 @@ fn attempt(
     tools.check_cancelled()?;
     tools.progress.phase("stripping and compiling", None);
     let small = watch.time("transform", || {
-        let repaired: Vec<FileId> = repairs.iter().map(|(id, _)| *id).collect();
-        let bytecode = reaching.bytecode(&plan, wish, &repaired, tools)?;
+        let mut as_text = read_as_text.clone();
+        // The small image was seen to look for these as they are.
+        as_text.extend(repairs.iter().map(|(id, _)| *id));
+        let bytecode = reaching.bytecode(&plan, wish, &as_text, tools)?;
         let options = transform::Options {
             strip: wish.strip,
             mtime: wish.mtime,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use whit_oci::{Image, ImagePath, Staged};
@@ -48,8 +48,18 @@ pub(super) struct Judgement {
 }
 
 /// Runs the original twice, at the same time.
-pub(super) fn watch(original: &FatRoot, wish: &Wish, tools: &Tools<'_>) -> Result<Witness, Error> {
-    let stage = stage(original, wish, &tools.workspace.folder("stage-original")?)?;
+pub(super) fn watch(
+    original: &FatRoot,
+    primed: Option<&Path>,
+    wish: &Wish,
+    tools: &Tools<'_>,
+) -> Result<Witness, Error> {
+    let stage = stage(
+        original,
+        primed,
+        wish,
+        &tools.workspace.folder("stage-original")?,
+    )?;
     let runs = observe::observe_twice(&stage, &wish.probes, true, tools.cancel)?;
     let replay = wish.probes.replay(&runs[0]);
     Ok(Witness {
@@ -72,6 +82,7 @@ pub(super) fn judge(
     let small = reopen(staged.location(), wish, tools, &folder)?;
     let stage = stage(
         &small,
+        None,
         wish,
         &tools.workspace.folder(&format!("stage-small-{round}"))?,
     )?;
@@ -165,9 +176,19 @@ fn reopen(place: &Path, wish: &Wish, tools: &Tools<'_>, folder: &Path) -> Result
 }
 
 /// What an image runs on, with the user's wishes for the run.
-pub(super) fn stage(root: &FatRoot, wish: &Wish, scratch: &Path) -> Result<Stage, Error> {
+///
+/// `primed` is a folder that lies below all others: only what they don't have
+/// is seen of it.
+pub(super) fn stage(
+    root: &FatRoot,
+    primed: Option<&Path>,
+    wish: &Wish,
+    scratch: &Path,
+) -> Result<Stage, Error> {
+    let mut dirs: Vec<PathBuf> = primed.map(Path::to_owned).into_iter().collect();
+    dirs.extend_from_slice(&root.dirs);
     let mut stage =
-        Stage::new(&root.dirs, &root.config, &root.tree, scratch)?.with_limits(&wish.probes.limits);
+        Stage::new(&dirs, &root.config, &root.tree, scratch)?.with_limits(&wish.probes.limits);
     if let Some(command) = &wish.command {
         stage = stage.with_argv(command.clone());
     }

@@ -1,6 +1,6 @@
 //! What *reach* needs to know of the original, gathered once.
 
-use whit_oci::ImagePath;
+use std::collections::BTreeSet;
 
 use super::ground::Ground;
 use super::{Error, Tools, Wish};
@@ -12,7 +12,7 @@ use crate::reach::python::{Distributions, Origin, Python, Read};
 use crate::reach::shell::{Programs, Shell};
 use crate::reach::{Analyzer, Graph, How, surroundings};
 use crate::source::FatRoot;
-use crate::transform::bytecode::{self, Compiled, Job};
+use crate::transform::bytecode::{self, Compiled};
 use crate::transform::{Bytecode, Content, ModuleForm, PythonCode};
 
 /// The analyzers, and where they start.
@@ -75,7 +75,7 @@ impl<'a> Reaching<'a> {
         &self,
         plan: &Plan,
         wish: &Wish,
-        repaired: &[FileId],
+        as_text: &BTreeSet<FileId>,
         tools: &Tools<'_>,
     ) -> Result<Bytecode, Error> {
         let Some((ground, python)) = &self.python else {
@@ -87,7 +87,6 @@ impl<'a> Reaching<'a> {
             PythonCode::Both => bytecode::Policy::Both,
         };
         let tree = &self.original.tree;
-        let own_source = python.needs_source();
         let mut jobs = Vec::new();
         let mut placements = Vec::new();
         for id in plan.kept() {
@@ -95,10 +94,7 @@ impl<'a> Reaching<'a> {
             if !node.is_file() || node.path.extension() != Some(b"py") {
                 continue;
             }
-            let needs_source = own_source.contains(&id)
-                // The small image was seen to look for the source itself.
-                || repaired.contains(&id)
-                || matches!(python.origin(id), Origin::User);
+            let needs_source = as_text.contains(&id) || matches!(python.origin(id), Origin::User);
             let placement = policy.place(&node.path, needs_source, &ground.facts);
             let Some(source) = self
                 .original
@@ -107,15 +103,7 @@ impl<'a> Reaching<'a> {
             else {
                 continue;
             };
-            let existing = bytecode_of(&node.path, &ground.facts.cache_tag)
-                .and_then(|path| tree.get(&path))
-                .and_then(|id| self.original.content(id))
-                .map(|host| (host, node.meta.mtime));
-            jobs.push(Job {
-                path: node.path.clone(),
-                source,
-                existing,
-            });
+            jobs.push(ground.job(self.original, id, source));
             placements.push((id, placement));
         }
         let compiled =
@@ -138,17 +126,6 @@ impl<'a> Reaching<'a> {
             .collect();
         Ok(forms)
     }
-}
-
-/// `__pycache__/NAME.TAG.pyc` (PEP 3147).
-fn bytecode_of(source: &ImagePath, tag: &str) -> Option<ImagePath> {
-    let name = String::from_utf8_lossy(source.name()).into_owned();
-    let stem = name.strip_suffix(".py")?;
-    Some(
-        source
-            .parent()?
-            .join(format!("__pycache__/{stem}.{tag}.pyc")),
-    )
 }
 
 /// The program that the image starts and the one of its health check.
