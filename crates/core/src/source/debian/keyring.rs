@@ -391,11 +391,11 @@ fn check_expiry(key: &impl KeyDetails, own: &Signature, now: i64) -> Result<(), 
 
 /// The newest signature that counts; of self-signatures only that one does.
 /// Checking one is the dear part, so the newest is checked first.
-fn newest<'a>(
-    signatures: &'a [Signature],
+fn newest(
+    signatures: &[Signature],
     now: i64,
     verifies: impl Fn(&Signature) -> bool,
-) -> Option<&'a Signature> {
+) -> Option<&Signature> {
     let mut sound: Vec<&Signature> = signatures
         .iter()
         .filter(|signature| check_signature(signature, now).is_ok())
