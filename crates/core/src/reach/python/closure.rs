@@ -11,10 +11,11 @@ use super::binary::{self, Strings};
 use super::data;
 use super::distributions::{DistributionId, Distributions, Read};
 use super::facts::Facts;
-use super::imports::{Gate, Imports, Reference, Target};
+use super::imports::{Gate, Imports, Reference, Target, is_dotted};
+use super::interpreter::Launch;
 use super::modules::{Module, Modules};
 use super::names::{Names, Sleeper};
-use super::resolve::Resolver;
+use super::resolve::{Resolver, Wish};
 use super::rules::{self, HIDDEN};
 use super::startup;
 use super::walk::is_common;
@@ -33,9 +34,51 @@ pub struct Setting {
     pub search: Vec<ImagePath>,
     /// Folders of shared libraries.
     pub libraries: Vec<ImagePath>,
-    /// Files that are run as programs (`python FILE`, `python -m` their
-    /// module, console scripts).
+    /// Files that are run as programs: `python FILE`, console scripts.
     pub mains: Vec<FileId>,
+    /// Modules that are run as programs: `python -m`.
+    pub modules: Vec<String>,
+    /// Words of the command and values of the environment, some of which name
+    /// modules: `app.main:app`, `config.settings`.
+    pub words: Vec<String>,
+}
+
+impl Setting {
+    /// The surroundings of a launch: `cwd` is the working directory, `env` the
+    /// image's environment, `libraries` the folders of shared libraries.
+    pub fn of(
+        tree: &Tree,
+        launch: &Launch,
+        cwd: &ImagePath,
+        env: &[(String, String)],
+        libraries: Vec<ImagePath>,
+    ) -> Self {
+        let value = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let mut first: Vec<ImagePath> = launch
+            .scripts
+            .iter()
+            .filter_map(|script| tree.path(*script).parent())
+            .collect();
+        // `-m` and many servers put it there.
+        first.push(cwd.clone());
+        let search = value("PATH")
+            .unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .split(':')
+            .filter(|dir| dir.starts_with('/'))
+            .map(ImagePath::clamped)
+            .collect();
+        let mut words = launch.words.clone();
+        words.extend(env.iter().map(|(_, value)| value.clone()));
+        Self {
+            interpreter: launch.interpreter.as_ref().map(|python| python.file),
+            first,
+            search,
+            libraries,
+            mains: launch.scripts.clone(),
+            modules: launch.modules.clone(),
+            words,
+        }
+    }
 }
 
 /// Whose code a file is.
@@ -142,6 +185,61 @@ impl<'a> Python<'a> {
             state.enqueue(*root);
         }
         self.run(&mut state);
+    }
+
+    /// What the command itself makes necessary: the interpreter, scripts,
+    /// modules run by `-m`, and modules that its words name.
+    pub fn roots(&self) -> Vec<(FileId, How)> {
+        let mut roots: Vec<(FileId, How)> = Vec::new();
+        let setting = &self.setting;
+        roots.extend(setting.interpreter.map(|id| (id, How::Command)));
+        roots.extend(setting.mains.iter().map(|id| (*id, How::Command)));
+        let resolver = Resolver {
+            python: self,
+            home: "",
+            is_package: false,
+            origin: Origin::User,
+        };
+        let mut wishes = Vec::new();
+        for module in &setting.modules {
+            wishes.extend(resolver.wishes(&Target::Main(module.clone())));
+        }
+        for word in &setting.words {
+            // `--app=pkg.mod:app`, `DJANGO_SETTINGS_MODULE=pkg.settings`
+            let word = word.rsplit('=').next().unwrap_or_default();
+            let name = word.split(':').next().unwrap_or_default();
+            if is_dotted(name) && self.modules.find(name).is_none_or(|m| self.is_code(&m)) {
+                wishes.extend(resolver.wishes(&Target::Dynamic(word.to_owned())));
+            }
+        }
+        let mut state = self.state();
+        for wish in wishes {
+            match wish {
+                Wish::Main(module, _) => {
+                    if let Some(id) = self.modules.find(&module).and_then(|m| file_of(&m)) {
+                        state.mains.insert(id);
+                    }
+                    roots.extend(self.files_of(&module).map(|id| (id, How::Command)));
+                }
+                Wish::Module(module, how) => {
+                    roots.extend(self.files_of(&module).map(|id| (id, how.clone())));
+                }
+                Wish::File(id, how) => roots.push((id, how)),
+                Wish::Star(_) => {}
+            }
+        }
+        roots
+    }
+
+    /// A word such as `test` or `run` names a module of the standard library
+    /// by chance.
+    fn is_code(&self, module: &Module) -> bool {
+        file_of(module).is_some_and(|id| self.origin(id) != Origin::Standard)
+    }
+
+    /// The files of a module and of the packages around it.
+    fn files_of<'m>(&'m self, module: &'m str) -> impl Iterator<Item = FileId> + 'm {
+        ends(module).filter_map(|end| file_of(&self.modules.find(&module[..end])?))
     }
 
     /// Files of packages that read their own source while running: their
@@ -460,7 +558,7 @@ impl<'a> Python<'a> {
         let mut woken = Vec::new();
         for wish in resolver.wishes(&reference.target) {
             match wish {
-                super::resolve::Wish::Module(module, how) => {
+                Wish::Module(module, how) => {
                     if reference.sheltered
                         && origin != Origin::User
                         && self.is_installer(&module)
@@ -485,20 +583,16 @@ impl<'a> Python<'a> {
                     }
                     woken.extend(self.link(state, file, &module, &how));
                 }
-                super::resolve::Wish::Main(module, how) => {
+                Wish::Main(module, how) => {
                     woken.extend(self.link(state, file, &module, &how));
-                    if let Some(Module::File(id) | Module::Package { init: id, .. }) =
-                        self.modules.find(&module)
-                    {
+                    if let Some(id) = self.modules.find(&module).and_then(|m| file_of(&m)) {
                         state.mains.insert(id);
                         woken.extend(state.main_scopes(id));
                     }
                 }
-                super::resolve::Wish::File(to, how) => state.edge(file, to, how),
-                super::resolve::Wish::Star(module) => {
-                    if let Some(Module::File(id) | Module::Package { init: id, .. }) =
-                        self.modules.find(&module)
-                    {
+                Wish::File(to, how) => state.edge(file, to, how),
+                Wish::Star(module) => {
+                    if let Some(id) = self.modules.find(&module).and_then(|m| file_of(&m)) {
                         match state.units.get(&id) {
                             Some(unit) => {
                                 let exports: Vec<_> =
@@ -519,17 +613,18 @@ impl<'a> Python<'a> {
     /// Edges to a module and the packages around it.
     fn link(&self, state: &mut State, from: FileId, module: &str, how: &How) -> Vec<Sleeper> {
         let mut woken = Vec::new();
-        let ends = module
-            .match_indices('.')
-            .map(|(at, _)| at)
-            .chain([module.len()]);
-        for end in ends {
+        for end in ends(module) {
             let name = &module[..end];
             let how = if end == module.len() {
                 how.clone()
             } else {
                 How::Import(name.to_owned())
             };
+            // The folder of the script, or the working directory, may or may
+            // not come first when this is imported.
+            if let Some(other) = self.modules.find_installed(name).and_then(|m| file_of(&m)) {
+                state.edge(from, other, how.clone());
+            }
             match self.modules.find(name) {
                 Some(Module::Builtin) => {
                     if state.builtins.insert(name.to_owned()) {
@@ -634,8 +729,7 @@ impl<'a> Python<'a> {
 
     /// True for modules of pip, setuptools and the like.
     fn is_installer(&self, module: &str) -> bool {
-        let Some(Module::File(id) | Module::Package { init: id, .. }) = self.modules.find(module)
-        else {
+        let Some(id) = self.modules.find(module).and_then(|m| file_of(&m)) else {
             return false;
         };
         self.distributions.owner(id).is_some_and(|owner| {
@@ -789,6 +883,23 @@ impl State {
             })
             .collect()
     }
+}
+
+/// The file in which a module's code is.
+fn file_of(module: &Module) -> Option<FileId> {
+    match module {
+        Module::File(id) | Module::Package { init: id, .. } => Some(*id),
+        Module::Builtin | Module::Namespace(_) => None,
+    }
+}
+
+/// Where the names of a module and of the packages around it end, outermost
+/// first.
+fn ends(module: &str) -> impl Iterator<Item = usize> + '_ {
+    module
+        .match_indices('.')
+        .map(|(at, _)| at)
+        .chain([module.len()])
 }
 
 /// The package in which a module's relative names are looked up.

@@ -3,11 +3,14 @@
 //!
 //! What `marshal.dumps` writes depends on the process: an object is marked as
 //! one that may be referred to (`FLAG_REF`) if anything else in the process
-//! happens to hold it at that moment, and every mark shifts the numbers of
-//! later references. The canonical form has a mark where a reference follows
-//! and nowhere else, so equal source gives equal bytes.
+//! happens to hold it at that moment, every mark shifts the numbers of later
+//! references, and whether two equal strings are one object depends on which
+//! strings the process had interned before; so does the order within constant
+//! sets. In the canonical form equal strings are one object, interned if one of
+//! them was, so are equal sets, whose items are sorted; and marks stand where a
+//! reference follows and nowhere else: equal source gives equal bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Fields of a code object, which may wait besides items of containers.
 const MOST_WAITING: usize = 1 << 16;
@@ -57,16 +60,71 @@ enum Role {
     Filename,
 }
 
+/// A piece of the stream, for writing it again.
+#[derive(Debug, Clone, Copy)]
+enum Piece {
+    /// Bytes that stay as they are.
+    Plain { start: usize },
+    /// The type byte of an object with a mark; its other bytes are plain.
+    Marked { start: usize, mark: usize },
+    /// A string: position in `texts`.
+    Text { text: usize },
+    /// A reference to a mark.
+    Reference { mark: usize },
+    /// A constant set of simple things: position in `sets`.
+    Set { set: usize },
+    /// An item of such a set, written with it.
+    Gone,
+}
+
+/// What a mark is on.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Text(usize),
+    Set(usize),
+    Other,
+}
+
+/// An item of a constant set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Item<'b> {
+    /// A string, by content first so that the order does not depend on
+    /// positions.
+    Text(&'b [u8], usize),
+    /// Anything else that is simple, as written, without a mark.
+    Plain(Vec<u8>),
+}
+
+/// A distinct constant set.
+#[derive(Debug)]
+struct Set<'b> {
+    items: Vec<Item<'b>>,
+    count: u32,
+}
+
+/// A distinct string.
+#[derive(Debug, Clone, Copy)]
+struct Text<'b> {
+    bytes: &'b [u8],
+    ascii: bool,
+    interned: bool,
+    /// How many times it occurs, references included.
+    count: u32,
+}
+
 struct Reader<'b> {
     bytes: &'b [u8],
     at: usize,
-    /// Offsets of type bytes with `FLAG_REF`, in order of their numbers, with
-    /// the text if the object is one.
-    marked: Vec<(usize, Option<String>)>,
-    /// Offsets of references and what they refer to.
-    references: Vec<(usize, usize)>,
-    /// Type bytes to be written differently.
-    changed: Vec<(usize, u8)>,
+    marks: Vec<Target>,
+    texts: Vec<Text<'b>>,
+    by_bytes: HashMap<(&'b [u8], bool), usize>,
+    /// Pieces that begin a constant set, and how many items it has.
+    frozen: Vec<(usize, usize)>,
+    sets: Vec<Set<'b>>,
+    /// In order, without gaps.
+    pieces: Vec<Piece>,
+    /// Where each piece ends.
+    ends: Vec<usize>,
     code: Code,
 }
 
@@ -78,9 +136,13 @@ pub fn read(bytes: &[u8], version: (u8, u8)) -> Result<Code, MarshalError> {
     let mut reader = Reader {
         bytes,
         at: 0,
-        marked: Vec::new(),
-        references: Vec::new(),
-        changed: Vec::new(),
+        marks: Vec::new(),
+        texts: Vec::new(),
+        by_bytes: HashMap::new(),
+        frozen: Vec::new(),
+        sets: Vec::new(),
+        pieces: Vec::new(),
+        ends: Vec::new(),
         code: Code::default(),
     };
     reader.run(version)?;
@@ -90,18 +152,22 @@ pub fn read(bytes: &[u8], version: (u8, u8)) -> Result<Code, MarshalError> {
     Ok(reader.finish())
 }
 
-impl Reader<'_> {
+impl<'b> Reader<'b> {
     fn run(&mut self, version: (u8, u8)) -> Result<(), MarshalError> {
         // The top of the stack is read next.
         let mut todo = vec![Step::Object(Role::Other)];
         while let Some(step) = todo.pop() {
             match step {
                 Step::Number => {
+                    self.pieces.push(Piece::Plain { start: self.at });
                     self.take(4)?;
+                    self.ends.push(self.at);
                 }
                 Step::UntilNull => {
                     if self.bytes.get(self.at) == Some(&b'0') {
+                        self.pieces.push(Piece::Plain { start: self.at });
                         self.at += 1;
+                        self.ends.push(self.at);
                     } else {
                         todo.push(Step::UntilNull);
                         todo.push(Step::Object(Role::Other));
@@ -125,8 +191,13 @@ impl Reader<'_> {
         let byte = self.take(1)?[0];
         let kind = byte & !FLAG_REF;
         let mark = (byte & FLAG_REF != 0).then(|| {
-            self.marked.push((start, None));
-            self.marked.len() - 1
+            self.marks.push(Target::Other);
+            self.marks.len() - 1
+        });
+        let piece = self.pieces.len();
+        self.pieces.push(match mark {
+            Some(mark) => Piece::Marked { start, mark },
+            None => Piece::Plain { start },
         });
         let mut text = None;
         match kind {
@@ -158,6 +229,9 @@ impl Reader<'_> {
             b'z' | b'Z' => text = Some(self.short()?),
             b'(' | b'[' | b'<' | b'>' => {
                 let count = self.number()? as usize;
+                if kind == b'>' {
+                    self.frozen.push((piece, count));
+                }
                 self.items(count, role, todo)?;
             }
             b')' => {
@@ -169,38 +243,50 @@ impl Reader<'_> {
             b'c' => todo.extend(layout(version).iter().rev()),
             b'r' => {
                 let to = self.number()? as usize;
-                let Some((_, text)) = self.marked.get(to) else {
+                let Some(marked) = self.marks.get(to) else {
                     return Err(MarshalError::Reference(start));
                 };
-                self.references.push((start, to));
-                if let Some(text) = text.clone() {
+                self.pieces[piece] = Piece::Reference { mark: to };
+                if let Target::Text(text) = *marked {
+                    self.texts[text].count += 1;
                     self.note(role, text);
                 }
             }
             kind => return Err(MarshalError::Kind { at: start, kind }),
         }
-        if let Some(text) = text {
-            let text = String::from_utf8_lossy(text).into_owned();
-            // Strings of one character are the same object everywhere, and
-            // interned or not by chance.
-            if text.chars().take(2).count() < 2 && text.chars().all(|c| c < '\u{100}') {
-                let interned = match kind {
-                    b'a' => b'A',
-                    b'z' => b'Z',
-                    b'u' => b't',
-                    other => other,
-                };
-                self.changed.push((start, interned));
-            }
+        if let Some(bytes) = text {
+            let ascii = !matches!(kind, b't' | b'u');
+            // Strings of one character are interned or not by chance.
+            let single = bytes.len() < 2 || !ascii && bytes.len() == 2;
+            let interned = single || matches!(kind, b't' | b'A' | b'Z');
+            let text = self.distinct(bytes, ascii);
+            self.texts[text].interned |= interned;
+            self.texts[text].count += 1;
+            self.pieces[piece] = Piece::Text { text };
             if let Some(mark) = mark {
-                self.marked[mark].1 = Some(text.clone());
+                self.marks[mark] = Target::Text(text);
             }
             self.note(role, text);
         }
+        self.ends.push(self.at);
         Ok(())
     }
 
-    fn note(&mut self, role: Role, text: String) {
+    /// The position of a string in `texts`.
+    fn distinct(&mut self, bytes: &'b [u8], ascii: bool) -> usize {
+        *self.by_bytes.entry((bytes, ascii)).or_insert_with(|| {
+            self.texts.push(Text {
+                bytes,
+                ascii,
+                interned: false,
+                count: 0,
+            });
+            self.texts.len() - 1
+        })
+    }
+
+    fn note(&mut self, role: Role, text: usize) {
+        let text = String::from_utf8_lossy(self.texts[text].bytes).into_owned();
         match role {
             Role::Names => self.code.names.push(text),
             // The module's own comes last: its code object ends last.
@@ -229,7 +315,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn take(&mut self, count: usize) -> Result<&[u8], MarshalError> {
+    fn take(&mut self, count: usize) -> Result<&'b [u8], MarshalError> {
         let end = self
             .at
             .checked_add(count)
@@ -245,38 +331,197 @@ impl Reader<'_> {
         Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
-    fn long(&mut self) -> Result<&[u8], MarshalError> {
+    fn long(&mut self) -> Result<&'b [u8], MarshalError> {
         let length = self.number()? as usize;
         self.take(length)
     }
 
-    fn short(&mut self) -> Result<&[u8], MarshalError> {
+    fn short(&mut self) -> Result<&'b [u8], MarshalError> {
         let length = usize::from(self.take(1)?[0]);
         self.take(length)
     }
 
-    /// Writes the canonical form: marks only where a reference follows.
-    fn finish(mut self) -> Code {
-        let mut bytes = self.bytes.to_vec();
-        for (at, kind) in &self.changed {
-            bytes[*at] = bytes[*at] & FLAG_REF | kind;
+    /// Takes constant sets of simple items out of the stream of pieces.
+    fn gather_sets(&mut self, used: &[bool]) {
+        let mut known: HashMap<Vec<Item<'b>>, usize> = HashMap::new();
+        for (start, count) in std::mem::take(&mut self.frozen) {
+            let range = start + 1..start + 1 + count;
+            let Some(mut items) = self.pieces.get(range.clone()).and_then(|pieces| {
+                let each = pieces.iter().zip(&self.ends[range.clone()]);
+                each.map(|(piece, end)| self.item(*piece, *end, used))
+                    .collect::<Option<Vec<_>>>()
+            }) else {
+                continue;
+            };
+            items.sort();
+            let set = *known.entry(items.clone()).or_insert_with(|| {
+                self.sets.push(Set {
+                    items: items.clone(),
+                    count: 0,
+                });
+                self.sets.len() - 1
+            });
+            self.sets[set].count += 1;
+            if self.sets[set].count > 1 {
+                // Its strings are written with the first one only.
+                for item in &items {
+                    if let Item::Text(_, text) = item {
+                        self.texts[*text].count -= 1;
+                    }
+                }
+            }
+            if let Piece::Marked { mark, .. } = self.pieces[start] {
+                self.marks[mark] = Target::Set(set);
+            }
+            self.pieces[start] = Piece::Set { set };
+            self.pieces[range].fill(Piece::Gone);
         }
-        let used: BTreeSet<usize> = self.references.iter().map(|(_, to)| *to).collect();
-        let mut numbers = vec![0_u32; self.marked.len()];
-        let mut next = 0;
-        for (i, (at, _)) in self.marked.iter().enumerate() {
-            if used.contains(&i) {
-                numbers[i] = next;
-                next += 1;
-            } else {
-                bytes[*at] &= !FLAG_REF;
+        for piece in &self.pieces {
+            if let Piece::Reference { mark } = piece
+                && let Target::Set(set) = self.marks[*mark]
+            {
+                self.sets[set].count += 1;
             }
         }
-        for (at, to) in &self.references {
-            bytes[at + 1..at + 5].copy_from_slice(&numbers[*to].to_le_bytes());
+    }
+
+    /// A piece as an item of a set, if it is simple and nothing else refers to
+    /// it by number.
+    fn item(&self, piece: Piece, end: usize, used: &[bool]) -> Option<Item<'b>> {
+        let start = match piece {
+            Piece::Text { text } => return Some(Item::Text(self.texts[text].bytes, text)),
+            Piece::Reference { mark } => match self.marks[mark] {
+                Target::Text(text) => return Some(Item::Text(self.texts[text].bytes, text)),
+                _ => return None,
+            },
+            Piece::Plain { start } => start,
+            Piece::Marked { start, mark } if !used[mark] => start,
+            _ => return None,
+        };
+        let kind = self.bytes[start] & !FLAG_REF;
+        if !matches!(
+            kind,
+            b'N' | b'T' | b'F' | b'.' | b'i' | b'l' | b'g' | b'y' | b's'
+        ) {
+            return None;
         }
-        self.code.canonical = bytes;
+        let mut bytes = vec![kind];
+        bytes.extend_from_slice(&self.bytes[start + 1..end]);
+        Some(Item::Plain(bytes))
+    }
+
+    /// Writes the canonical form.
+    fn finish(mut self) -> Code {
+        let mut used = vec![false; self.marks.len()];
+        for piece in &self.pieces {
+            if let Piece::Reference { mark } = piece {
+                used[*mark] = true;
+            }
+        }
+        self.gather_sets(&used);
+        let mut writer = Writer {
+            out: Vec::with_capacity(self.bytes.len()),
+            next: 0,
+            texts: vec![None; self.texts.len()],
+            sets: vec![None; self.sets.len()],
+        };
+        let mut numbers = vec![0_u32; self.marks.len()];
+        for (i, piece) in self.pieces.iter().enumerate() {
+            match *piece {
+                Piece::Plain { start } => {
+                    writer
+                        .out
+                        .extend_from_slice(&self.bytes[start..self.ends[i]]);
+                }
+                Piece::Marked { start, mark } => {
+                    let mut kind = self.bytes[start] & !FLAG_REF;
+                    if used[mark] {
+                        kind |= FLAG_REF;
+                        numbers[mark] = writer.number();
+                    }
+                    writer.out.push(kind);
+                    writer
+                        .out
+                        .extend_from_slice(&self.bytes[start + 1..self.ends[i]]);
+                }
+                Piece::Text { text } => writer.text(text, &self.texts[text]),
+                Piece::Reference { mark } => match self.marks[mark] {
+                    Target::Text(text) => writer.text(text, &self.texts[text]),
+                    Target::Set(set) => writer.set(set, &self.sets[set], &self.texts),
+                    Target::Other => writer.reference(numbers[mark]),
+                },
+                Piece::Set { set } => writer.set(set, &self.sets[set], &self.texts),
+                Piece::Gone => {}
+            }
+        }
+        self.code.canonical = writer.out;
         self.code
+    }
+}
+
+/// Writes pieces, numbering what is referred to.
+struct Writer {
+    out: Vec<u8>,
+    next: u32,
+    /// The numbers of strings that were written and are referred to again.
+    texts: Vec<Option<u32>>,
+    sets: Vec<Option<u32>>,
+}
+
+impl Writer {
+    fn number(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn reference(&mut self, number: u32) {
+        self.out.push(b'r');
+        self.out.extend(number.to_le_bytes());
+    }
+
+    fn set(&mut self, at: usize, set: &Set, texts: &[Text]) {
+        if let Some(number) = self.sets[at] {
+            return self.reference(number);
+        }
+        let mut kind = b'>';
+        if set.count > 1 {
+            kind |= FLAG_REF;
+            self.sets[at] = Some(self.number());
+        }
+        self.out.push(kind);
+        self.out.extend((set.items.len() as u32).to_le_bytes());
+        for item in &set.items {
+            match item {
+                Item::Text(_, text) => self.text(*text, &texts[*text]),
+                Item::Plain(bytes) => self.out.extend_from_slice(bytes),
+            }
+        }
+    }
+
+    fn text(&mut self, at: usize, text: &Text) {
+        if let Some(number) = self.texts[at] {
+            return self.reference(number);
+        }
+        let short = text.ascii && text.bytes.len() < 256;
+        let mut kind = match (text.ascii, short, text.interned) {
+            (true, true, true) => b'Z',
+            (true, true, false) => b'z',
+            (true, false, true) => b'A',
+            (true, false, false) => b'a',
+            (false, _, true) => b't',
+            (false, _, false) => b'u',
+        };
+        if text.count > 1 {
+            kind |= FLAG_REF;
+            self.texts[at] = Some(self.number());
+        }
+        self.out.push(kind);
+        if short {
+            self.out.push(text.bytes.len() as u8);
+        } else {
+            self.out.extend((text.bytes.len() as u32).to_le_bytes());
+        }
+        self.out.extend_from_slice(text.bytes);
     }
 }
 
@@ -359,7 +604,7 @@ mod tests {
         // ("ab", "cd", ref 1), all marked: only "cd" is referred to.
         let bytes = b"\xa9\x03\xfa\x02ab\xfa\x02cdr\x02\x00\x00\x00";
         let code = read(bytes, (3, 11)).unwrap();
-        assert_eq!(code.canonical, b")\x03z\x02ab\xfa\x02cdr\x00\x00\x00\x00");
+        assert_eq!(code.canonical, b")\x03z\x02ab\xfa\x02cdr\0\0\0\0");
         assert_eq!(
             read(&code.canonical, (3, 11)).unwrap().canonical,
             code.canonical
@@ -369,7 +614,31 @@ mod tests {
     #[test]
     fn single_characters_are_interned() {
         assert_eq!(read(b"z\x01x", (3, 11)).unwrap().canonical, b"Z\x01x");
-        assert_eq!(read(b"a\0\0\0\0", (3, 11)).unwrap().canonical, b"A\0\0\0\0");
+        assert_eq!(read(b"a\0\0\0\0", (3, 11)).unwrap().canonical, b"Z\0");
+    }
+
+    #[test]
+    fn equal_strings_are_one() {
+        // ("a b", "a b"), one of them interned.
+        let shared = b")\x02\xda\x03a br\0\0\0\0";
+        for other in [b")\x02z\x03a bZ\x03a b", b")\x02\xfa\x03a b\xda\x03a b"] {
+            assert_eq!(read(other, (3, 13)).unwrap().canonical, shared);
+        }
+    }
+
+    #[test]
+    fn equal_sets_are_one_and_sorted() {
+        // ({"if", 1, "else"}, {"else", "if", 1})
+        let bytes = b")\x02>\x03\0\0\0\xfa\x02if\xe9\x01\0\0\0\xda\x04else\xbe\x03\0\0\0r\x02\0\0\0r\0\0\0\0i\x01\0\0\0";
+        let code = read(bytes, (3, 9)).unwrap();
+        assert_eq!(
+            code.canonical,
+            b")\x02\xbe\x03\0\0\0Z\x04elsez\x02ifi\x01\0\0\0r\0\0\0\0"
+        );
+        assert_eq!(
+            read(&code.canonical, (3, 9)).unwrap().canonical,
+            code.canonical
+        );
     }
 
     #[test]

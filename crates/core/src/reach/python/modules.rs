@@ -29,8 +29,10 @@ pub struct Modules<'a> {
     suffixes: Vec<String>,
     editable: HashMap<String, ImagePath>,
     known: RwLock<HashMap<String, Option<Module>>>,
-    /// Module names of files, as far as asked for.
+    /// Folders and the names of what lies in them, the deepest first.
     homes: Vec<(ImagePath, String)>,
+    /// The same without the first folders.
+    installed: Option<Box<Modules<'a>>>,
 }
 
 impl<'a> Modules<'a> {
@@ -66,7 +68,9 @@ impl<'a> Modules<'a> {
         );
         // The deepest folder tells the name.
         homes.sort_by_key(|(dir, name)| (std::cmp::Reverse(dir.as_bytes().len()), name.clone()));
+        let installed = (!first.is_empty()).then(|| Box::new(Self::new(tree, facts, &[])));
         Self {
+            installed,
             tree,
             path,
             builtin: facts.builtin.iter().cloned().collect(),
@@ -75,6 +79,12 @@ impl<'a> Modules<'a> {
             known: RwLock::default(),
             homes,
         }
+    }
+
+    /// Like [`Modules::find`], as if the first folders were not on the path;
+    /// `None` where that makes no difference.
+    pub fn find_installed(&self, name: &str) -> Option<Module> {
+        self.installed.as_ref()?.find(name)
     }
 
     /// Finds a module by its absolute name.
