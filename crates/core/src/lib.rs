@@ -4,8 +4,10 @@
 //! `pipeline` tells the story; every phase takes what earlier ones made and
 //! returns a value of its own.
 
+pub mod download;
 pub mod index;
 pub mod observe;
+pub mod progress;
 pub mod reach;
 pub mod settings;
 pub mod source;

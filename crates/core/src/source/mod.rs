@@ -1,6 +1,7 @@
 //! Where the fat root comes from: an image that exists, or a project whose
 //! runtime, dependencies and code are put together here.
 
+pub mod debian;
 pub mod ignore;
 mod ini;
 pub mod project;
