@@ -13,9 +13,7 @@ use whit_sandbox::{Access, Exit, Mount, Running, Touch, Trace};
 use super::{Error, Tools, Wish, prove};
 use crate::index::FileId;
 use crate::observe::Stage;
-use crate::plan::Observed;
-use crate::reach::python::{Facts, Modules, Setting};
-use crate::reach::shell::{Programs, shebang};
+use crate::reach::python::{self, Facts, Interpreter, Read, Setting};
 use crate::source::FatRoot;
 use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 
@@ -23,9 +21,7 @@ use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 pub(super) struct Ground {
     pub facts: Facts,
     pub setting: Setting,
-    /// The program as the image calls it: a virtual environment's link, not
-    /// where it leads.
-    interpreter: ImagePath,
+    interpreter: Interpreter,
     stage: Stage,
 }
 
@@ -33,20 +29,29 @@ pub(super) struct Ground {
 const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Ground {
-    /// `None` where the app is not Python.
+    /// `None` where the image has no Python.
     pub fn prepare(
         original: &FatRoot,
         wish: &Wish,
-        observed: &[Observed],
+        read: &Read<'_>,
         tools: &Tools<'_>,
     ) -> Result<Option<Self>, Error> {
-        let mut commands = vec![
-            wish.command
-                .clone()
-                .unwrap_or_else(|| original.config.command()),
-        ];
-        commands.extend(wish.probes.programs());
-        let Some(interpreter) = interpreter(original, &commands, observed) else {
+        let tree = &original.tree;
+        let env = original.config.env();
+        let cwd = ImagePath::clamped(original.config.working_dir());
+        let search = folders(&env, "PATH", "/usr/local/bin:/usr/bin:/bin");
+        let command = wish
+            .command
+            .clone()
+            .unwrap_or_else(|| original.config.command());
+        let mut launch = python::find(tree, read, &command, &search, &cwd);
+        for probe in wish.probes.programs() {
+            let other = python::find(tree, read, &probe, &search, &cwd);
+            launch.scripts.extend(other.scripts);
+            launch.modules.extend(other.modules);
+            launch.words.extend(other.words);
+        }
+        let Some(interpreter) = launch.interpreter.clone() else {
             return Ok(None);
         };
         let stage = prove::stage(
@@ -55,13 +60,15 @@ impl Ground {
             wish,
             &tools.workspace.folder("stage-python")?,
         )?;
-        let facts = Facts::gather(&[interpreter.to_string()], &mut |argv| {
-            ask(&stage, argv, tools)
-        })?;
-        let setting = setting(original, &facts, &interpreter, &commands);
+        let facts = Facts::gather(&interpreter.argv(), &mut |argv| ask(&stage, argv, tools))?;
+        let libraries = folders(
+            &env,
+            "LD_LIBRARY_PATH",
+            "/usr/local/lib:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu:/usr/lib",
+        );
         Ok(Some(Self {
+            setting: Setting::of(tree, &launch, &cwd, &env, libraries),
             facts,
-            setting,
             interpreter,
             stage,
         }))
@@ -165,7 +172,7 @@ impl Ground {
 
     /// Runs one of the compiler's workers with the image's interpreter.
     pub fn work(&self, worker: &Worker<'_>, tools: &Tools<'_>) -> Result<(), String> {
-        let mut argv = vec![self.interpreter.to_string()];
+        let mut argv = vec![self.interpreter.program.to_string()];
         argv.extend(worker.args.iter().cloned());
         let mut stage = self.stage.clone();
         stage.mounts.push(Mount {
@@ -235,144 +242,15 @@ fn run(
     }
 }
 
-/// The Python that the commands start, or that was seen being started.
-fn interpreter(
-    original: &FatRoot,
-    commands: &[Vec<String>],
-    observed: &[Observed],
-) -> Option<ImagePath> {
-    let programs = Programs::new(original);
-    let by_command = commands
-        .iter()
-        .filter_map(|command| programs.resolve(command.first()?))
-        .find_map(|path| python_of(original, &programs, &path));
-    by_command.or_else(|| {
-        observed
-            .iter()
-            .filter(|(_, access)| *access == Access::Exec)
-            .find_map(|(id, _)| python_of(original, &programs, original.tree.path(*id)))
-    })
-}
-
-/// A program itself if it is a Python, or the Python of a script's `#!`.
-fn python_of(original: &FatRoot, programs: &Programs<'_>, path: &ImagePath) -> Option<ImagePath> {
-    if is_python_name(path.name()) {
-        return Some(path.clone());
-    }
-    let id = original.tree.lookup(path)?;
-    let mut head = Vec::new();
-    std::io::Read::read_to_end(
-        &mut std::io::Read::take(fs::File::open(original.content(id)?).ok()?, 4096),
-        &mut head,
-    )
-    .ok()?;
-    let first = shebang(&head)?;
-    programs
-        .interpreter(&first)
-        .into_iter()
-        .map(|(id, _)| original.tree.path(id).clone())
-        .find(|path| is_python_name(path.name()))
-}
-
-/// `python`, `python3`, `python3.11`, `pypy3`.
-fn is_python_name(name: &[u8]) -> bool {
-    let name = name.strip_suffix(b"d").unwrap_or(name);
-    [&b"python"[..], b"pypy"].iter().any(|stem| {
-        name.strip_prefix(*stem)
-            .is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
-    })
-}
-
-/// How the commands start their Python: scripts, modules, folders.
-fn setting(
-    original: &FatRoot,
-    facts: &Facts,
-    interpreter: &ImagePath,
-    commands: &[Vec<String>],
-) -> Setting {
-    let tree = &original.tree;
-    let cwd = ImagePath::clamped(original.config.working_dir());
-    let programs = Programs::new(original);
-    let mut first = Vec::new();
-    let mut mains: Vec<FileId> = Vec::new();
-    for command in commands {
-        let mut words = command.iter();
-        let Some(program) = words.next().and_then(|word| programs.resolve(word)) else {
-            continue;
-        };
-        if !is_python_name(program.name()) {
-            // A console script: its own folder comes first.
-            mains.extend(tree.lookup(&program));
-            first.extend(program.parent());
-            continue;
-        }
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "-m" => {
-                    first.push(cwd.clone());
-                    if let Some(module) = words.next() {
-                        mains.extend(main_of_module(original, facts, &cwd, module));
-                    }
-                    break;
-                }
-                "-c" => {
-                    first.push(cwd.clone());
-                    break;
-                }
-                "-W" | "-X" => {
-                    words.next();
-                }
-                option if option.starts_with('-') => {}
-                script => {
-                    let path = cwd.join(script);
-                    let path = match tree.lookup(&path).map(|id| tree.node(id).is_dir()) {
-                        Some(true) => path.join("__main__.py"),
-                        _ => path,
-                    };
-                    mains.extend(tree.lookup(&path));
-                    first.extend(path.parent());
-                    break;
-                }
-            }
-        }
-    }
-    first.push(cwd);
-    let folders = |name: &str, default: &str| -> Vec<ImagePath> {
-        let env = original.config.env();
-        let value = env.iter().find(|(known, _)| known == name);
-        value
-            .map_or(default, |(_, value)| value)
-            .split(':')
-            .filter(|folder| !folder.is_empty())
-            .map(ImagePath::clamped)
-            .collect()
-    };
-    Setting {
-        interpreter: tree.lookup(interpreter),
-        first: distinct(first),
-        search: folders("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        libraries: folders(
-            "LD_LIBRARY_PATH",
-            "/usr/local/lib:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu:/usr/lib",
-        ),
-        mains: distinct(mains),
-    }
-}
-
-/// The file that `python -m MODULE` runs.
-fn main_of_module(
-    original: &FatRoot,
-    facts: &Facts,
-    cwd: &ImagePath,
-    module: &str,
-) -> Option<FileId> {
-    use crate::reach::python::Module;
-    let modules = Modules::new(&original.tree, facts, std::slice::from_ref(cwd));
-    let main = modules.find(&format!("{module}.__main__"));
-    match main.or_else(|| modules.find(module))? {
-        Module::File(id) | Module::Package { init: id, .. } => Some(id),
-        Module::Builtin | Module::Namespace(_) => None,
-    }
+/// The folders that a variable of the image lists.
+fn folders(env: &[(String, String)], name: &str, default: &str) -> Vec<ImagePath> {
+    let value = env.iter().find(|(known, _)| known == name);
+    value
+        .map_or(default, |(_, value)| value)
+        .split(':')
+        .filter(|folder| !folder.is_empty())
+        .map(ImagePath::clamped)
+        .collect()
 }
 
 /// `__pycache__/NAME.TAG.pyc` (PEP 3147).
@@ -384,29 +262,4 @@ fn bytecode_of(source: &ImagePath, tag: &str) -> Option<ImagePath> {
             .parent()?
             .join(format!("__pycache__/{stem}.{tag}.pyc")),
     )
-}
-
-fn distinct<T: PartialEq>(items: Vec<T>) -> Vec<T> {
-    let mut found: Vec<T> = Vec::new();
-    for item in items {
-        if !found.contains(&item) {
-            found.push(item);
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_pythons() {
-        for name in ["python", "python3", "python3.11", "pypy3", "python3.13d"] {
-            assert!(is_python_name(name.as_bytes()), "{name}");
-        }
-        for name in ["python3-config", "pythonista", "sh"] {
-            assert!(!is_python_name(name.as_bytes()), "{name}");
-        }
-    }
 }

@@ -75,7 +75,12 @@ pub fn run(
     tools: &Tools<'_>,
     watch: &mut Stopwatch,
 ) -> Result<Report, Error> {
-    let mut ground = watch.time("prepare", || Ground::prepare(original, wish, &[], tools))?;
+    let read = |id: FileId| {
+        original
+            .content(id)
+            .and_then(|host| std::fs::read(host).ok())
+    };
+    let ground = watch.time("prepare", || Ground::prepare(original, wish, &read, tools))?;
     let mut witness = match wish.run {
         true => {
             let primed = watch.time("prepare", || match &ground {
@@ -96,19 +101,9 @@ pub fn run(
     tools
         .progress
         .phase("following what the code can reach", None);
-    if ground.is_none() {
-        ground = watch.time("reach", || {
-            Ground::prepare(original, wish, &observed, tools)
-        })?;
-    }
     let read_as_text = match (&ground, &witness) {
         (Some(ground), Some(witness)) => ground.read_as_text(original, &witness.trace()),
         _ => BTreeSet::new(),
-    };
-    let read = |id: FileId| {
-        original
-            .content(id)
-            .and_then(|host| std::fs::read(host).ok())
     };
     let reaching = watch.time("reach", || {
         Reaching::prepare(original, wish, ground.as_ref(), &read)

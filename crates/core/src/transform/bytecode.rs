@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -380,7 +381,11 @@ fn pyc_bytes(facts: &Facts, hash: [u8; 8], code: &[u8]) -> Vec<u8> {
 fn store(path: &Path, bytes: &[u8]) -> Result<(), CompileError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(io_error(dir))?;
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io_error(dir))?;
+    // The sandbox's users read it, too.
+    let mut file = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(dir)
+        .map_err(io_error(dir))?;
     io::Write::write_all(&mut file, bytes).map_err(io_error(path))?;
     file.persist(path).map_err(|error| CompileError::Io {
         path: path.to_owned(),
