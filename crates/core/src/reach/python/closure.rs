@@ -2,7 +2,7 @@
 //! takes: functions wait for their names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use rayon::prelude::*;
 use whit_oci::ImagePath;
@@ -102,6 +102,8 @@ pub struct Python<'a> {
     pub(super) modules: Modules<'a>,
     stdlib: ImagePath,
     sites: Vec<ImagePath>,
+    /// The dotted modules of the standard library, once asked for.
+    standard_dotted: OnceLock<Vec<String>>,
     state: Mutex<State>,
 }
 
@@ -138,7 +140,8 @@ struct Unit {
 /// What reading one file gives, before it is put into the state.
 enum Read1 {
     Source(Box<Imports>),
-    Extension { strings: Box<Strings> },
+    /// What its strings tell, and its glued text.
+    Extension(Box<Imports>, Vec<u8>),
     Interpreter,
     Other,
 }
@@ -172,6 +175,7 @@ impl<'a> Python<'a> {
             modules,
             stdlib,
             sites,
+            standard_dotted: OnceLock::new(),
             state: Mutex::new(state),
         }
     }
@@ -307,7 +311,14 @@ impl<'a> Python<'a> {
     /// Works until nothing is left to read. Reading is parallel, what is read
     /// is taken in in the order of the queue.
     fn run(&self, state: &mut State) {
-        while !state.queue.is_empty() {
+        loop {
+            if state.queue.is_empty() {
+                let woken = state.names.unglue();
+                self.wake(state, woken);
+            }
+            if state.queue.is_empty() {
+                return;
+            }
             let batch = std::mem::take(&mut state.queue);
             let read: Vec<Read1> = batch.par_iter().map(|file| self.read_one(*file)).collect();
             for (file, read) in batch.into_iter().zip(read) {
@@ -327,12 +338,7 @@ impl<'a> Python<'a> {
         match node.path.extension() {
             Some(b"py" | b"pyw") => {}
             Some(b"so") => {
-                return match (self.read)(file) {
-                    Some(bytes) => Read1::Extension {
-                        strings: Box::new(binary::strings(&bytes)),
-                    },
-                    None => Read1::Other,
-                };
+                return self.read_extension(file);
             }
             Some(b"pth") => {
                 return match (self.read)(file) {
@@ -376,12 +382,9 @@ impl<'a> Python<'a> {
                 Imports::default()
             }
             Read1::Source(imports) => *imports,
-            // What the standard library's own import is in a table.
-            Read1::Extension { .. } if origin == Origin::Standard => Imports::default(),
-            Read1::Extension { strings } => {
-                let imports = self.extension(&strings, &name, origin);
-                woken.extend(state.names.glued(strings.glued));
-                imports
+            Read1::Extension(imports, glued) => {
+                state.names.glue(glued);
+                *imports
             }
         };
         if imports.broken && origin == Origin::User {
@@ -767,8 +770,22 @@ impl<'a> Python<'a> {
             .collect()
     }
 
-    /// What an extension module's strings tell; its glued text goes to the
-    /// names as it is.
+    fn read_extension(&self, file: FileId) -> Read1 {
+        let origin = self.origin(file);
+        if origin == Origin::Standard {
+            // What these import is in a table.
+            return Read1::Extension(Box::default(), Vec::new());
+        }
+        let Some(bytes) = (self.read)(file) else {
+            return Read1::Other;
+        };
+        let name = self.modules.name_of(self.tree.path(file));
+        let strings = binary::strings(&bytes);
+        let imports = self.extension(&strings, &name, origin);
+        Read1::Extension(Box::new(imports), strings.glued)
+    }
+
+    /// What an extension module's strings tell.
     fn extension(
         &self,
         strings: &Strings,
@@ -816,7 +833,12 @@ impl<'a> Python<'a> {
                 .map(|(_, module)| module.clone()),
         );
         if !strings.glued.is_empty() {
-            dotted.extend(self.standard_dotted());
+            dotted.extend(
+                self.standard_dotted
+                    .get_or_init(|| self.standard_dotted())
+                    .iter()
+                    .cloned(),
+            );
             let names: Vec<&str> = dotted
                 .iter()
                 .map(String::as_str)

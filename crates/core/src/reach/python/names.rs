@@ -31,6 +31,8 @@ pub struct Names {
     suffixes: BTreeSet<Box<str>>,
     /// Text of compiled modules without borders between its names.
     glued: Vec<Vec<u8>>,
+    /// Names that were not looked for in glued text.
+    unchecked: Vec<Box<str>>,
     /// Woken by any mention.
     asleep: BTreeMap<Box<str>, Vec<Sleeper>>,
     /// Woken by a mention in another file.
@@ -104,22 +106,31 @@ impl Names {
     }
 
     /// Notes text in which names are glued together: each one that occurs
-    /// anywhere in it counts as mentioned.
-    pub fn glued(&mut self, text: Vec<u8>) -> Vec<Sleeper> {
-        if text.is_empty() {
+    /// anywhere in it counts as mentioned, once [`Names::unglue`] looked.
+    pub fn glue(&mut self, text: Vec<u8>) {
+        if !text.is_empty() {
+            self.glued.push(text);
+            self.unchecked = self.asleep.keys().cloned().collect();
+        }
+    }
+
+    /// Wakes those whose name occurs in glued text. One search for many names
+    /// is far cheaper than many searches.
+    pub fn unglue(&mut self) -> Vec<Sleeper> {
+        let unchecked = std::mem::take(&mut self.unchecked);
+        // `module.name` and `name()` are this room's own notation.
+        let names: Vec<&str> = unchecked
+            .iter()
+            .map(|name| &**name)
+            .filter(|name| is_identifier(name) && self.asleep.contains_key(*name))
+            .collect();
+        if names.is_empty() || self.glued.is_empty() {
             return Vec::new();
         }
-        // Short names occur in any text; they count, to be on the safe side.
-        // `module.name` and `name()` are this room's own notation.
-        let asleep: Vec<Box<str>> = self
-            .asleep
-            .keys()
-            .filter(|name| is_identifier(name))
-            .cloned()
+        let found = within(&self.glued.join(&0), &names)
+            .into_iter()
+            .map(Box::from)
             .collect();
-        let names: Vec<&str> = asleep.iter().map(|name| &**name).collect();
-        let found = within(&text, &names).into_iter().map(Box::from).collect();
-        self.glued.push(text);
         self.wake(found)
     }
 
@@ -137,6 +148,9 @@ impl Names {
             return true;
         }
         self.asleep.entry(name.into()).or_default().push(sleeper);
+        if !self.glued.is_empty() {
+            self.unchecked.push(name.into());
+        }
         false
     }
 
@@ -161,11 +175,7 @@ impl Names {
         }) || (0..name.len()).any(|from| {
             name.get(from..)
                 .is_some_and(|tail| self.suffixes.contains(tail))
-        }) || is_identifier(name)
-            && self
-                .glued
-                .iter()
-                .any(|text| memchr::memmem::find(text, name.as_bytes()).is_some())
+        })
     }
 }
 
@@ -192,6 +202,19 @@ mod tests {
         assert_eq!(names.prefix("visit_"), [scope(2)]);
         assert_eq!(names.suffix("_open"), [scope(3)]);
         assert!(names.wait("visit_y", scope(5)));
+    }
+
+    #[test]
+    fn names_in_glued_text() {
+        let mut names = Names::default();
+        assert!(!names.wait("before", scope(1)));
+        names.glue(b"onebeforeafterlast".to_vec());
+        assert!(!names.wait("after", scope(2)));
+        assert!(!names.wait("other", scope(3)));
+        let mut woken = names.unglue();
+        woken.sort();
+        assert_eq!(woken, [scope(1), scope(2)]);
+        assert!(names.unglue().is_empty());
     }
 
     #[test]
