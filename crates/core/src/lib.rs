@@ -6,6 +6,7 @@
 
 pub mod download;
 pub mod index;
+pub mod lock;
 pub mod observe;
 pub mod progress;
 pub mod reach;
