@@ -70,6 +70,8 @@ pub struct Project {
     pub requirements: Requirements,
     /// Why the project itself is installed too; `None` if it is not.
     pub installed: Option<&'static str>,
+    /// Package indexes that the project's files name.
+    pub indexes: Vec<String>,
     /// Digests of what the requirements stand in, for whit.lock.
     pub inputs: BTreeMap<String, Digest>,
     pub command: Command,
@@ -126,6 +128,7 @@ pub fn detect(dir: &Path, settings: &Settings) -> Result<Project, ProjectError> 
             path: dir.to_owned(),
         });
     }
+    let indexes = requirements::indexes(&folder, &manifest)?;
     let name = project_name(manifest.name.as_deref(), &root);
     let required: Vec<Demand> = manifest
         .requires_python
@@ -164,6 +167,7 @@ pub fn detect(dir: &Path, settings: &Settings) -> Result<Project, ProjectError> 
         python,
         requirements: found.requirements,
         installed: manifest.packaged,
+        indexes,
         inputs: found.inputs,
         detected: vec![python_line, found.detected, command.detected.clone()],
         ..Project::bare(root, python, command)
@@ -287,6 +291,7 @@ impl Project {
             python,
             requirements: Requirements::Nothing,
             installed: None,
+            indexes: Vec::new(),
             inputs: BTreeMap::new(),
             command,
             env: Vec::new(),

@@ -359,6 +359,48 @@ fn relevant(document: &toml::Table) -> String {
     toml::to_string(&kept).unwrap_or_default()
 }
 
+/// The package indexes that the project's own files name, as `URL` or
+/// `NAME=URL`. That of everybody is left out: the user's settings may stand a
+/// mirror in its place.
+pub fn indexes(folder: &Folder, manifest: &Manifest) -> Result<Vec<String>, ProjectError> {
+    let tool = |path: [&str; 2]| {
+        manifest
+            .pyproject
+            .get("tool")
+            .and_then(|tool| tool.get(path[0])?.get(path[1])?.as_array())
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut sources = tool(["uv", "index"]);
+    sources.extend(tool(["poetry", "source"]));
+    sources.extend(tool(["pdm", "source"]));
+    if let Some(text) = folder.read("Pipfile")? {
+        let pipfile: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let list = pipfile.get("source").and_then(toml::Value::as_array);
+        sources.extend(list.cloned().unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    for source in &sources {
+        let text = |key: &str| source.get(key).and_then(toml::Value::as_str);
+        let Some(url) = text("url") else { continue };
+        // By the name that Pipenv and Poetry themselves give it.
+        let is_public = text("name").is_some_and(|name| name.eq_ignore_ascii_case("pypi"));
+        // Names with other characters are none for uv.
+        let name = text("name").filter(|name| {
+            name.chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        });
+        if !is_public && url.contains("://") && !url.contains(char::is_whitespace) {
+            found.push(match name {
+                Some(name) => format!("{name}={url}"),
+                None => url.to_owned(),
+            });
+        }
+    }
+    found.dedup();
+    Ok(found)
+}
+
 /// The requirements of a single script: its inline metadata (PEP 723).
 pub fn of_script(name: &str, lines: Vec<String>) -> Found {
     let requirements: Vec<Requirement> = lines
@@ -497,6 +539,24 @@ mod tests {
         assert_eq!(inputs, ["more/x.txt", "pins.txt", "requirements.txt"]);
         let names: Vec<&str> = found.names.iter().map(String::as_str).collect();
         assert_eq!(names, ["flask", "gunicorn"]);
+    }
+
+    #[test]
+    fn indexes_of_every_tool() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("pyproject.toml"),
+            "[[tool.uv.index]]\nname = 'own'\nurl = 'https://a.example/s'\nexplicit = true\n[[tool.poetry.source]]\nname = 'my index'\nurl = 'https://b.example/s'\n",
+        )
+        .unwrap();
+        std::fs::write(
+            dir.path().join("Pipfile"),
+            "[[source]]\nurl = 'https://c.example/simple'\nname = 'pypi'\n",
+        )
+        .unwrap();
+        let folder = Folder::new(dir.path());
+        let found = indexes(&folder, &manifest::read(&folder).unwrap()).unwrap();
+        assert_eq!(found, ["own=https://a.example/s", "https://b.example/s"]);
     }
 
     #[test]

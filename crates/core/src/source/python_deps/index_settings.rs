@@ -130,9 +130,26 @@ fn config_files(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
 }
 
 impl Access {
-    /// What the invoking user's surroundings give.
-    pub fn of(environment: &BTreeMap<String, String>) -> Self {
-        Self::with(environment, &PipSettings::load(environment))
+    /// What the invoking user's surroundings give, and the indexes that the
+    /// project itself names (`URL`, or `NAME=URL` as uv has it).
+    pub fn of(environment: &BTreeMap<String, String>, indexes: &[String]) -> Self {
+        let mut access = Self::with(environment, &PipSettings::load(environment));
+        access.project_indexes(indexes);
+        access
+    }
+
+    fn project_indexes(&mut self, indexes: &[String]) {
+        if indexes.is_empty() {
+            return;
+        }
+        let mut all = indexes.join(" ");
+        if let Some(own) = self.variables.get("UV_INDEX") {
+            all = format!("{own} {all}");
+        }
+        self.variables.insert("UV_INDEX".to_owned(), all);
+        // The pins say which version, and their hashes which file: it may come
+        // from any of them.
+        self.set("UV_INDEX_STRATEGY", "unsafe-best-match");
     }
 
     fn with(environment: &BTreeMap<String, String>, pip: &PipSettings) -> Self {
@@ -376,6 +393,16 @@ mod tests {
         assert!(!variables.contains_key("UV_CACHE_DIR"));
         assert!(!variables.contains_key("SECRET"));
         assert_eq!(variables["https_proxy"], "http://p");
+    }
+
+    #[test]
+    fn the_projects_indexes_come_after_the_users() {
+        let mut found = access(&[], &[("UV_INDEX", "https://a.example/s")]);
+        found.project_indexes(&["b=https://b.example/s".to_owned()]);
+        assert_eq!(
+            found.variables["UV_INDEX"],
+            "https://a.example/s b=https://b.example/s"
+        );
     }
 
     #[test]

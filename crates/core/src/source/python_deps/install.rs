@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use whit_oci::{Digest, ImagePath};
-use whit_sandbox::Mount;
+use whit_sandbox::{Mount, disk_owner};
 
 use super::error::io;
 use super::installed::{built, narrow, tags};
 use super::normalise::normalise;
 use super::workshop::{OUT, Run, SRC, UV, Workshop, give};
 use super::{Failure, InstallError, Pin, PinSource, list_text, locks, normalize, sources, uv};
+use crate::progress::Progress;
 use crate::source::project::{Project, Requirements, VENV};
 
 /// Counts up when the same pins give other bytes than before, so that old
@@ -35,10 +37,8 @@ pub struct Request<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// The pins of a whit.lock that fits the project.
     pub locked: Option<&'a Pinned>,
-    /// Asked now and then; true ends the work.
-    pub interrupted: &'a (dyn Fn() -> bool + Sync),
-    /// Told what happens now, in a few words.
-    pub progress: &'a (dyn Fn(&str) + Sync),
+    pub progress: &'a dyn Progress,
+    pub cancel: &'a AtomicBool,
 }
 
 /// Everything that decides what gets installed.
@@ -137,7 +137,7 @@ impl<'a> Session<'a> {
             Requirements::Nothing => Vec::new(),
             Requirements::Pinned(pins) => pins.clone(),
             Requirements::UvLock => {
-                (self.request.progress)("reading uv.lock");
+                self.request.progress.phase("reading uv.lock", None);
                 self.resolve(
                     "reading uv.lock",
                     &[
@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
                 )?
             }
             Requirements::Files(files) => {
-                (self.request.progress)("resolving dependencies");
+                self.request.progress.phase("resolving dependencies", None);
                 self.resolve(
                     "resolving dependencies",
                     &["pip", "compile", "--python", &python],
@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
                 )?
             }
             Requirements::Lines(lines) => {
-                (self.request.progress)("resolving dependencies");
+                self.request.progress.phase("resolving dependencies", None);
                 let text = lines.join("\n") + "\n";
                 let list = self
                     .workshop()?
@@ -222,7 +222,7 @@ impl<'a> Session<'a> {
             let found = finished(&wanted, pinned).map_err(Failure::Error)?;
             return Ok((wanted, found));
         }
-        (self.request.progress)("installing dependencies");
+        self.request.progress.phase("installing dependencies", None);
         let made = self.fresh_folder().map_err(Failure::Error)?;
         let venv = VENV.trim_start_matches('/');
         let host_venv = made.path().join("root").join(venv);
@@ -376,7 +376,7 @@ impl<'a> Session<'a> {
             let found = finished(&wanted, pinned).map_err(Failure::Error)?;
             return Ok((Some(wanted), found));
         }
-        (self.request.progress)("building the project");
+        self.request.progress.phase("building the project", None);
         self.copy_sources()?;
         let made = self.fresh_folder().map_err(Failure::Error)?;
         let host_root = made.path().join("root");
@@ -436,7 +436,9 @@ impl<'a> Session<'a> {
     /// its content.
     fn key(&self, pinned: &Pinned, what: &str) -> String {
         let text = format!(
-            "{FORMAT}\n{what}\n{}\n{}\n{VENV}\n{}\n{}\n{}",
+            "{FORMAT}\n{what}\n{:?}\n{}\n{}\n{VENV}\n{}\n{}\n{}",
+            // Whoever runs whit owns the files.
+            disk_owner(0, 0),
             self.request.runtime_key,
             self.request.project.python.interpreter(),
             self.request.build_packages.join(" "),
@@ -485,7 +487,8 @@ impl<'a> Session<'a> {
                 request.cache,
                 request.environment,
                 &python,
-                request.interrupted,
+                &request.project.indexes,
+                request.cancel,
             )
             .map_err(Failure::Error)?;
             self.workshop = Some(workshop);

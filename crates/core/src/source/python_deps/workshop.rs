@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper, disk_owner};
@@ -42,7 +43,7 @@ pub struct Workshop<'a> {
     /// uv's cache, shared by all workshops.
     cache: PathBuf,
     python: String,
-    interrupted: &'a (dyn Fn() -> bool + Sync),
+    cancel: &'a AtomicBool,
 }
 
 /// What a run gets besides the workshop's own folders.
@@ -55,14 +56,16 @@ pub struct Run<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    /// Sets one up. `cache` is whit's cache folder; temporary files lie there
+    /// Sets one up. `python` is `python3.11`, `indexes` are those that the
+    /// project names. `cache` is whit's cache folder; temporary files lie there
     /// too, so that finished folders can be renamed into their place.
     pub fn new(
         lowers: &[PathBuf],
         cache: &Path,
         environment: &BTreeMap<String, String>,
         python: &str,
-        interrupted: &'a (dyn Fn() -> bool + Sync),
+        indexes: &[String],
+        cancel: &'a AtomicBool,
     ) -> Result<Self, InstallError> {
         let tmp = cache.join("tmp");
         let uv_cache = cache.join("uv");
@@ -76,10 +79,10 @@ impl<'a> Workshop<'a> {
         let workshop = Self {
             folder,
             lowers: lowers.to_vec(),
-            access: Access::of(environment),
+            access: Access::of(environment, indexes),
             cache: uv_cache,
             python: python.to_owned(),
-            interrupted,
+            cancel,
         };
         give(&workshop.cache)?;
         for name in ["in", "out", "src", "tmp"] {
@@ -139,7 +142,7 @@ impl<'a> Workshop<'a> {
             if running.wait(TICK).map_err(error)?.is_some() {
                 break;
             }
-            if (self.interrupted)() {
+            if self.cancel.load(Ordering::Relaxed) {
                 return Err(Failure::Error(InstallError::Interrupted));
             }
             if start.elapsed() > LIMIT {
