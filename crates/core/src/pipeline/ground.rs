@@ -13,6 +13,7 @@ use whit_sandbox::{Access, Exit, Mount, Running, Touch, Trace};
 use super::{Error, Tools, Wish, prove};
 use crate::index::FileId;
 use crate::observe::Stage;
+use crate::reach::python::marshal::Columns;
 use crate::reach::python::{self, Facts, Interpreter, Read, Setting};
 use crate::source::FatRoot;
 use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
@@ -150,6 +151,10 @@ impl Ground {
             path: node.path.clone(),
             source: host,
             existing,
+            columns: match node.package {
+                Some(_) => Columns::Drop,
+                None => Columns::Keep,
+            },
         }
     }
 

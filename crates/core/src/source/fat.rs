@@ -182,8 +182,8 @@ impl Kitchen<'_> {
                 cache: &tools.cache.dependencies()?,
                 environment: self.recipe.environment,
                 locked: self.recipe.locked.map(|locked| &locked.pinned),
-                interrupted: &|| tools.check_cancelled().is_err(),
-                progress: &|text| tools.progress.phase(text, None),
+                progress: tools.progress,
+                cancel: tools.cancel,
             })?;
             match outcome {
                 Outcome::Ready(installed) => return Ok(Some(installed)),

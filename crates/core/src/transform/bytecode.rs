@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use whit_oci::ImagePath;
 
 use super::siphash::source_hash;
+use crate::reach::python::marshal::Columns;
 use crate::reach::python::{Facts, marshal};
 
 /// What to do with a module's source (`--python-code`).
@@ -99,6 +100,8 @@ pub struct Job {
     /// Bytecode that the image already has for it, on the host, and the
     /// source's modification time, to tell whether it is of this source.
     pub existing: Option<(PathBuf, i64)>,
+    /// Columns are of use where the source is there to be shown.
+    pub columns: Columns,
 }
 
 /// What a module became.
@@ -193,6 +196,7 @@ pub fn compile<E: Display>(
                 path: &job.path,
                 key,
                 hash,
+                columns: job.columns,
             }),
         }
     }
@@ -229,11 +233,12 @@ struct Open<'j> {
     path: &'j ImagePath,
     key: PathBuf,
     hash: [u8; 8],
+    columns: Columns,
 }
 
 /// Changes when the content of cached files changes for other reasons than
 /// those in the key.
-const CACHE_VERSION: &[u8] = b"whit pyc 1";
+const CACHE_VERSION: &[u8] = b"whit pyc 2";
 
 fn look_up(job: &Job, facts: &Facts, cache: &Path) -> Result<Lookup, CompileError> {
     let source = fs::read(&job.source).map_err(io_error(&job.source))?;
@@ -241,7 +246,12 @@ fn look_up(job: &Job, facts: &Facts, cache: &Path) -> Result<Lookup, CompileErro
     for part in [
         CACHE_VERSION,
         &facts.magic,
-        &[facts.version.0, facts.version.1, facts.optimize],
+        &[
+            facts.version.0,
+            facts.version.1,
+            facts.optimize,
+            u8::from(job.columns == Columns::Keep),
+        ],
         job.path.as_bytes(),
         Sha256::digest(&source).as_slice(),
     ] {
@@ -300,7 +310,7 @@ fn reusable(
     if !fresh {
         return None;
     }
-    let code = marshal::read(code, (facts.version.0, facts.version.1)).ok()?;
+    let code = marshal::read(code, (facts.version.0, facts.version.1), job.columns).ok()?;
     (code.filename.as_deref() == Some(&*job.path.to_string())).then_some(code.canonical)
 }
 
@@ -352,12 +362,10 @@ fn run_batch<E: Display>(
         } else {
             let code = fs::read(result.with_extension("code"))
                 .map_err(|_| CompileError::Unanswered(open.path.clone()))?;
-            let code =
-                marshal::read(&code, (facts.version.0, facts.version.1)).map_err(|source| {
-                    CompileError::Bytecode {
-                        path: open.path.clone(),
-                        source,
-                    }
+            let code = marshal::read(&code, (facts.version.0, facts.version.1), open.columns)
+                .map_err(|source| CompileError::Bytecode {
+                    path: open.path.clone(),
+                    source,
                 })?;
             let pyc = open.key.with_extension("pyc");
             store(&pyc, &pyc_bytes(facts, open.hash, &code.canonical))?;

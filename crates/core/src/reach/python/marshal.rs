@@ -12,6 +12,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::lines;
+
 /// Fields of a code object, which may wait besides items of containers.
 const MOST_WAITING: usize = 1 << 16;
 const FLAG_REF: u8 = 0x80;
@@ -56,6 +58,7 @@ enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Other,
+    Lines,
     Names,
     Filename,
 }
@@ -67,6 +70,8 @@ enum Piece {
     Plain { start: usize },
     /// The type byte of an object with a mark; its other bytes are plain.
     Marked { start: usize, mark: usize },
+    /// A table of lines, as a bytes object.
+    Lines { start: usize, mark: Option<usize> },
     /// A string: position in `texts`.
     Text { text: usize },
     /// A reference to a mark.
@@ -121,6 +126,7 @@ struct Reader<'b> {
     /// Pieces that begin a constant set, and how many items it has.
     frozen: Vec<(usize, usize)>,
     sets: Vec<Set<'b>>,
+    columns: Columns,
     /// In order, without gaps.
     pieces: Vec<Piece>,
     /// Where each piece ends.
@@ -128,11 +134,19 @@ struct Reader<'b> {
     code: Code,
 }
 
+/// Whether the canonical form tells the columns of instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    Keep,
+    /// Lines alone, see [`super::lines`]; before 3.11 there is nothing else.
+    Drop,
+}
+
 /// Reads a marshalled code object of CPython `version` (major, minor).
 ///
 /// # Errors
 /// When the bytes are anything else than one whole object.
-pub fn read(bytes: &[u8], version: (u8, u8)) -> Result<Code, MarshalError> {
+pub fn read(bytes: &[u8], version: (u8, u8), columns: Columns) -> Result<Code, MarshalError> {
     let mut reader = Reader {
         bytes,
         at: 0,
@@ -141,6 +155,7 @@ pub fn read(bytes: &[u8], version: (u8, u8)) -> Result<Code, MarshalError> {
         by_bytes: HashMap::new(),
         frozen: Vec::new(),
         sets: Vec::new(),
+        columns,
         pieces: Vec::new(),
         ends: Vec::new(),
         code: Code::default(),
@@ -224,6 +239,9 @@ impl<'b> Reader<'b> {
             }
             b's' => {
                 self.long()?;
+                if role == Role::Lines && self.columns == Columns::Drop {
+                    self.pieces[piece] = Piece::Lines { start, mark };
+                }
             }
             b't' | b'u' | b'a' | b'A' => text = Some(self.long()?),
             b'z' | b'Z' => text = Some(self.short()?),
@@ -291,7 +309,7 @@ impl<'b> Reader<'b> {
             Role::Names => self.code.names.push(text),
             // The module's own comes last: its code object ends last.
             Role::Filename => self.code.filename = Some(text),
-            Role::Other => {
+            Role::Other | Role::Lines => {
                 self.code.strings.insert(text);
             }
         }
@@ -444,6 +462,20 @@ impl<'b> Reader<'b> {
                         .out
                         .extend_from_slice(&self.bytes[start + 1..self.ends[i]]);
                 }
+                Piece::Lines { start, mark } => {
+                    let mut kind = b's';
+                    if let Some(mark) = mark.filter(|mark| used[*mark]) {
+                        kind |= FLAG_REF;
+                        numbers[mark] = writer.number();
+                    }
+                    // The type and a 32-bit length come first.
+                    let table = &self.bytes[start + 5..self.ends[i]];
+                    let short = lines::without_columns(table);
+                    let table = short.as_deref().unwrap_or(table);
+                    writer.out.push(kind);
+                    writer.out.extend((table.len() as u32).to_le_bytes());
+                    writer.out.extend_from_slice(table);
+                }
                 Piece::Text { text } => writer.text(text, &self.texts[text]),
                 Piece::Reference { mark } => match self.marks[mark] {
                     Target::Text(text) => writer.text(text, &self.texts[text]),
@@ -527,7 +559,7 @@ impl Writer {
 
 /// The fields of a code object, in order.
 fn layout(version: (u8, u8)) -> &'static [Step] {
-    use Role::{Filename, Names, Other};
+    use Role::{Filename, Lines, Names, Other};
     use Step::{Number, Object};
     if version >= (3, 11) {
         // argcount, posonlyargcount, kwonlyargcount, stacksize, flags; code,
@@ -548,7 +580,7 @@ fn layout(version: (u8, u8)) -> &'static [Step] {
             Object(Other),
             Object(Other),
             Number,
-            Object(Other),
+            Object(Lines),
             Object(Other),
         ]
     } else if version >= (3, 8) {
@@ -603,18 +635,28 @@ mod tests {
     fn unused_marks_go_and_numbers_close_up() {
         // ("ab", "cd", ref 1), all marked: only "cd" is referred to.
         let bytes = b"\xa9\x03\xfa\x02ab\xfa\x02cdr\x02\x00\x00\x00";
-        let code = read(bytes, (3, 11)).unwrap();
+        let code = read(bytes, (3, 11), Columns::Keep).unwrap();
         assert_eq!(code.canonical, b")\x03z\x02ab\xfa\x02cdr\0\0\0\0");
         assert_eq!(
-            read(&code.canonical, (3, 11)).unwrap().canonical,
+            read(&code.canonical, (3, 11), Columns::Keep)
+                .unwrap()
+                .canonical,
             code.canonical
         );
     }
 
     #[test]
     fn single_characters_are_interned() {
-        assert_eq!(read(b"z\x01x", (3, 11)).unwrap().canonical, b"Z\x01x");
-        assert_eq!(read(b"a\0\0\0\0", (3, 11)).unwrap().canonical, b"Z\0");
+        assert_eq!(
+            read(b"z\x01x", (3, 11), Columns::Keep).unwrap().canonical,
+            b"Z\x01x"
+        );
+        assert_eq!(
+            read(b"a\0\0\0\0", (3, 11), Columns::Keep)
+                .unwrap()
+                .canonical,
+            b"Z\0"
+        );
     }
 
     #[test]
@@ -622,7 +664,10 @@ mod tests {
         // ("a b", "a b"), one of them interned.
         let shared = b")\x02\xda\x03a br\0\0\0\0";
         for other in [b")\x02z\x03a bZ\x03a b", b")\x02\xfa\x03a b\xda\x03a b"] {
-            assert_eq!(read(other, (3, 13)).unwrap().canonical, shared);
+            assert_eq!(
+                read(other, (3, 13), Columns::Keep).unwrap().canonical,
+                shared
+            );
         }
     }
 
@@ -630,13 +675,15 @@ mod tests {
     fn equal_sets_are_one_and_sorted() {
         // ({"if", 1, "else"}, {"else", "if", 1})
         let bytes = b")\x02>\x03\0\0\0\xfa\x02if\xe9\x01\0\0\0\xda\x04else\xbe\x03\0\0\0r\x02\0\0\0r\0\0\0\0i\x01\0\0\0";
-        let code = read(bytes, (3, 9)).unwrap();
+        let code = read(bytes, (3, 9), Columns::Keep).unwrap();
         assert_eq!(
             code.canonical,
             b")\x02\xbe\x03\0\0\0Z\x04elsez\x02ifi\x01\0\0\0r\0\0\0\0"
         );
         assert_eq!(
-            read(&code.canonical, (3, 9)).unwrap().canonical,
+            read(&code.canonical, (3, 9), Columns::Keep)
+                .unwrap()
+                .canonical,
             code.canonical
         );
     }
@@ -653,7 +700,7 @@ mod tests {
         bytes.extend(b"\xda\x04f.py\xda\x08<module>r\x03\0\0\0");
         bytes.extend([1, 0, 0, 0]);
         bytes.extend(b"s\x01\0\0\0\xf0s\0\0\0\0");
-        let code = read(&bytes, (3, 11)).unwrap();
+        let code = read(&bytes, (3, 11), Columns::Keep).unwrap();
         assert_eq!(code.filename.as_deref(), Some("f.py"));
         assert_eq!(code.names, ["os"]);
         assert_eq!(code.canonical[0], b'c');
@@ -673,7 +720,7 @@ mod tests {
             assert!(read(bytes, version).is_err(), "{bytes:?}");
         }
         // Deep, but flat on the stack.
-        assert!(read(&b")\x01".repeat(100_000), (3, 11)).is_err());
+        assert!(read(&b")\x01".repeat(100_000), (3, 11), Columns::Keep).is_err());
     }
 
     proptest::proptest! {
