@@ -18,6 +18,11 @@ pub enum ProjectError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("cannot write {path}: {source}")]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{path} is larger than a file of its kind can be")]
     TooLarge { path: PathBuf },
     #[error("{path}: {problem}")]

@@ -1,14 +1,17 @@
 //! Where in the image each file of the project lies.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use whit_oci::ImagePath;
 
-use super::ProjectError;
 use super::dockerfile::Copy;
+use super::{Account, Project, ProjectError};
 use crate::source::ignore::{Listed, ListedKind};
 
 /// A file of the project and its place in the image.
@@ -115,35 +118,98 @@ impl Source {
     }
 }
 
-/// Copies the placed files below `dest`, a folder that will be one layer of
-/// the fat root. Folders get mode 755 and files 644 or 755: an image's user is
-/// not the one whose `umask` made the project.
-pub fn write(placed: &[Placed], dest: &Path) -> Result<(), ProjectError> {
+/// Lays the app out in `dest`, an empty folder that becomes the top one of the
+/// fat root: the placed files, the user's line in `/etc/passwd` and
+/// `/etc/group` (over those of `lowers`, the bottom one first), its home and
+/// the working directory. Returns the two folders that belong to the user;
+/// everything else is root's, so that an app cannot rewrite itself.
+///
+/// Folders get mode 755 and files 644 or 755: an image's user is not the one
+/// whose `umask` made the project.
+pub fn lay_out(
+    project: &Project,
+    placed: &[Placed],
+    lowers: &[PathBuf],
+    dest: &Path,
+) -> Result<Vec<ImagePath>, ProjectError> {
     for one in placed {
-        let to = one.inside.under(dest);
-        let fail = |source| ProjectError::Read {
-            path: one.file.host.clone(),
-            source,
-        };
-        if let Some(parent) = to.parent() {
-            std::fs::create_dir_all(parent).map_err(fail)?;
+        write(one, dest)?;
+    }
+    let account = &project.account;
+    type Edit = fn(&Account, &str) -> String;
+    let tables: [(&str, Edit); 2] = [
+        ("etc/passwd", Account::passwd),
+        ("etc/group", Account::group),
+    ];
+    for (name, edit) in tables {
+        let path = ImagePath::from(name);
+        let old = lowers
+            .iter()
+            .rev()
+            .find_map(|lower| fs::read_to_string(path.under(lower)).ok())
+            .unwrap_or_default();
+        let to = path.under(dest);
+        folders(&path, dest)?;
+        fs::write(&to, edit(account, &old)).map_err(at(&to))?;
+        settle(&to, 0o644, (0, 0))?;
+    }
+    let mut owned = vec![project.workdir.clone()];
+    if account.uid != 0 {
+        owned.push(ImagePath::from(account.home.as_str()));
+    }
+    for folder in &owned {
+        folders(&folder.join("x"), dest)?;
+        settle(&folder.under(dest), 0o755, (account.uid, account.gid))?;
+    }
+    owned.sort();
+    Ok(owned)
+}
+
+fn write(one: &Placed, dest: &Path) -> Result<(), ProjectError> {
+    let to = one.inside.under(dest);
+    folders(&one.inside, dest)?;
+    match &one.file.kind {
+        ListedKind::Dir => folders(&one.inside.join("x"), dest),
+        ListedKind::Symlink(target) => {
+            std::os::unix::fs::symlink(OsStr::from_bytes(target), &to).map_err(at(&to))?;
+            own(&to, (0, 0))
         }
-        match &one.file.kind {
-            ListedKind::Dir => std::fs::create_dir_all(&to).map_err(fail)?,
-            ListedKind::Symlink(target) => {
-                use std::os::unix::ffi::OsStrExt;
-                std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), &to)
-                    .map_err(fail)?;
-            }
-            ListedKind::File { executable, .. } => {
-                std::fs::copy(&one.file.host, &to).map_err(fail)?;
-                let mode = if *executable { 0o755 } else { 0o644 };
-                std::fs::set_permissions(&to, std::fs::Permissions::from_mode(mode))
-                    .map_err(fail)?;
-            }
+        ListedKind::File { executable, .. } => {
+            fs::copy(&one.file.host, &to).map_err(at(&one.file.host))?;
+            settle(&to, if *executable { 0o755 } else { 0o644 }, (0, 0))
+        }
+    }
+}
+
+/// Makes the folders above `path`.
+fn folders(path: &ImagePath, dest: &Path) -> Result<(), ProjectError> {
+    let mut above: Vec<ImagePath> = path.ancestors().filter(|one| !one.is_root()).collect();
+    above.reverse();
+    for folder in above {
+        let host = folder.under(dest);
+        if !host.is_dir() {
+            fs::create_dir(&host).map_err(at(&host))?;
+            settle(&host, 0o755, (0, 0))?;
         }
     }
     Ok(())
+}
+
+fn settle(path: &Path, mode: u32, owner: (u32, u32)) -> Result<(), ProjectError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(at(path))?;
+    own(path, owner)
+}
+
+fn own(path: &Path, (uid, gid): (u32, u32)) -> Result<(), ProjectError> {
+    match whit_sandbox::disk_owner(uid, gid) {
+        Some((uid, gid)) => lchown(path, Some(uid), Some(gid)).map_err(at(path)),
+        None => Ok(()),
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> ProjectError {
+    let path = path.to_owned();
+    move |source| ProjectError::Write { path, source }
 }
 
 #[cfg(test)]
@@ -212,18 +278,30 @@ mod tests {
     }
 
     #[test]
-    fn writing_sets_modes() {
+    fn laid_out_with_modes_and_a_user() {
         let from = tempfile::tempdir().unwrap();
-        let to = tempfile::tempdir().unwrap();
-        let path = from.path().join("x.sh");
-        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        let (lower, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(lower.path().join("etc")).unwrap();
+        std::fs::write(
+            lower.path().join("etc/passwd"),
+            "root:x:0:0::/root:/bin/sh\n",
+        )
+        .unwrap();
+        let path = from.path().join("run.py");
+        std::fs::write(&path, "print(1)\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let listing = crate::source::ignore::list(from.path(), &[]).unwrap();
-        write(&place(&listing.files, &"app".into(), &[]), to.path()).unwrap();
-        let mode = std::fs::metadata(to.path().join("app/x.sh"))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o755);
+        let project = super::super::detect(from.path(), &Default::default()).unwrap();
+        let files = project.files(&[]).unwrap();
+        let lowers = [lower.path().to_owned()];
+        let owned = lay_out(&project, &files.placed, &lowers, to.path()).unwrap();
+        assert_eq!(owned, ["app".into(), "home/nonroot".into()]);
+        let mode = |name: &str| {
+            let meta = std::fs::metadata(to.path().join(name)).unwrap();
+            meta.permissions().mode() & 0o777
+        };
+        assert_eq!(mode("app/run.py"), 0o755);
+        assert_eq!(mode("home/nonroot"), 0o755);
+        let passwd = std::fs::read_to_string(to.path().join("etc/passwd")).unwrap();
+        assert_eq!(passwd.lines().count(), 2);
     }
 }

@@ -27,7 +27,7 @@ pub use account::Account;
 pub use command::Command;
 pub use error::ProjectError;
 pub use folder::Folder;
-pub use layout::{Placed, write as write_files};
+pub use layout::{Placed, lay_out};
 pub use python::Python;
 pub use requirements::Requirements;
 

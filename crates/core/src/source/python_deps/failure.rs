@@ -253,8 +253,12 @@ fn missing_programs(output: &str) -> Vec<&str> {
 
 /// The package of ``Failed to build `six==1.0` ``.
 fn built(output: &str) -> Option<String> {
-    let at = output.find("Failed to build `")? + "Failed to build `".len();
-    let name = output[at..].split('`').next()?;
+    let Some((_, rest)) = output.split_once("Failed to build `") else {
+        // uv names no package where it only asked for metadata.
+        let backend = output.contains("build backend returned an error");
+        return backend.then(|| "the project or one of its dependencies".to_owned());
+    };
+    let name = rest.split('`').next()?;
     Some(name.split(" @ ").next().unwrap_or(name).to_owned())
 }
 
@@ -356,6 +360,10 @@ mod tests {
         ));
         let build = error("  × Failed to build `foo @ file:///src`\n  ╰─▶ SyntaxError: x");
         assert!(matches!(build, InstallError::Build { package, .. } if package == "foo"));
+        assert!(matches!(
+            error("error: The build backend returned an error\n  cause: boom"),
+            InstallError::Build { .. }
+        ));
         assert!(matches!(error(""), InstallError::Failed { .. }));
         assert!(tail(&"é".repeat(10_000)).len() < 4100);
     }

@@ -1,6 +1,6 @@
 //! From a project's requirements to folders that are laid over the runtime.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -8,9 +8,11 @@ use std::sync::atomic::AtomicBool;
 use whit_oci::{Digest, ImagePath};
 use whit_sandbox::{Mount, disk_owner};
 
+use super::builds::{as_text, is_among, used_in_builds};
 use super::error::io;
-use super::installed::{built, narrow, tags};
+use super::installed::{narrow, tags};
 use super::normalise::normalise;
+use super::shelf::{finished, link, shelve, write_build};
 use super::workshop::{OUT, Run, SRC, UV, Workshop, give};
 use super::{Failure, InstallError, Pin, PinSource, list_text, locks, normalize, sources, uv};
 use crate::progress::Progress;
@@ -102,9 +104,10 @@ fn attempt(request: &Request<'_>) -> Result<Installed, Failure> {
         workshop: None,
         uv: None,
         copied: false,
+        own_parts: None,
     };
     let pinned = session.pins()?;
-    check_paths(&pinned.pins).map_err(Failure::Error)?;
+    session.own_parts = own_parts(request, &pinned.pins).map_err(Failure::Error)?;
     let (dependencies, pinned) = session.dependencies(pinned)?;
     let (project, pinned) = session.project(&dependencies, pinned)?;
     Ok(Installed {
@@ -117,12 +120,14 @@ fn attempt(request: &Request<'_>) -> Result<Installed, Failure> {
 
 /// One call of `install`: the workshop and uv are made ready when something
 /// first needs them.
-struct Session<'a> {
-    request: &'a Request<'a>,
+pub(super) struct Session<'a> {
+    pub(super) request: &'a Request<'a>,
     workshop: Option<Workshop<'a>>,
     uv: Option<PathBuf>,
     /// The project's sources lie in the workshop.
     copied: bool,
+    /// A digest of the folders of the project that are dependencies of it.
+    own_parts: Option<Digest>,
 }
 
 impl<'a> Session<'a> {
@@ -191,7 +196,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a command of uv that writes a `pylock.toml`, and reads it.
-    fn resolve(
+    pub(super) fn resolve(
         &mut self,
         step: &'static str,
         words: &[&str],
@@ -305,58 +310,6 @@ impl<'a> Session<'a> {
         Ok(vec!["--build-constraints".to_owned(), file])
     }
 
-    /// What the builds of this run used, with hashes. Where a build was not
-    /// run because uv had its result, what was used back then.
-    fn build_pins(
-        &mut self,
-        pinned: &Pinned,
-        installed: &[Pin],
-        log: &str,
-    ) -> Result<Vec<Pin>, Failure> {
-        if !pinned.build.is_empty() {
-            return Ok(pinned.build.clone());
-        }
-        let mut names = used_in_builds(log);
-        let notes = self.request.cache.join("builds");
-        for pin in built(installed) {
-            let version = pin.version.as_deref().unwrap_or("0");
-            let note = notes.join(format!("{}-{}", pin.name, version.replace('/', "_")));
-            if log.contains(&format!("Building {}", pin.name)) {
-                let text = names.iter().cloned().collect::<Vec<_>>().join("\n");
-                let _ = fs::create_dir_all(&notes).and_then(|()| fs::write(&note, text));
-            } else if let Ok(text) = fs::read_to_string(&note) {
-                names.extend(text.lines().map(str::to_owned));
-            }
-        }
-        self.hashed(names)
-    }
-
-    /// Pins with hashes of `name==version` texts. A name that occurs in two
-    /// versions cannot be held to either and is left out.
-    fn hashed(&mut self, names: BTreeSet<String>) -> Result<Vec<Pin>, Failure> {
-        let mut versions: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
-        for text in &names {
-            if let Some((name, _)) = text.split_once("==") {
-                versions.entry(name).or_default().push(text);
-            }
-        }
-        let single: Vec<String> = versions
-            .into_values()
-            .filter(|texts| texts.len() == 1)
-            .flat_map(|texts| texts.into_iter().cloned())
-            .collect();
-        if single.is_empty() {
-            return Ok(Vec::new());
-        }
-        let list = self
-            .workshop()?
-            .input("built-with.in", &(single.join("\n") + "\n"))
-            .map_err(Failure::Error)?;
-        let python = self.request.project.python.interpreter();
-        let words = ["pip", "compile", "--no-deps", "--python", &python];
-        self.resolve("pinning what builds use", &words, &[list])
-    }
-
     /// Builds and installs the project itself, into a folder of its own: a
     /// change of the app must not move the dependencies' layer.
     fn project(
@@ -436,9 +389,10 @@ impl<'a> Session<'a> {
     /// its content.
     fn key(&self, pinned: &Pinned, what: &str) -> String {
         let text = format!(
-            "{FORMAT}\n{what}\n{:?}\n{}\n{}\n{VENV}\n{}\n{}\n{}",
+            "{FORMAT}\n{what}\n{:?} {:?}\n{}\n{}\n{VENV}\n{}\n{}\n{}",
             // Whoever runs whit owns the files.
             disk_owner(0, 0),
+            self.own_parts,
             self.request.runtime_key,
             self.request.project.python.interpreter(),
             self.request.build_packages.join(" "),
@@ -467,7 +421,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn workshop(&mut self) -> Result<&Workshop<'a>, Failure> {
+    pub(super) fn workshop(&mut self) -> Result<&Workshop<'a>, Failure> {
         if self.workshop.is_none() {
             let request = self.request;
             let interpreter = request.project.python.interpreter();
@@ -553,6 +507,25 @@ fn from_project(mut pin: Pin) -> Pin {
     pin
 }
 
+/// The digest of every file below the paths that pins name: their content
+/// decides like a hash does.
+fn own_parts(request: &Request<'_>, pins: &[Pin]) -> Result<Option<Digest>, InstallError> {
+    check_paths(pins)?;
+    let paths: Vec<ImagePath> = pins
+        .iter()
+        .filter_map(|pin| match &pin.source {
+            PinSource::Path(path) => Some(ImagePath::from(path.as_str())),
+            _ => None,
+        })
+        .collect();
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut files = sources::gather(&request.project.root)?;
+    files.retain(|file| paths.iter().any(|path| file.path.starts_with(path)));
+    sources::digest(&files).map(Some)
+}
+
 /// A dependency at `../x` is not in the copy that is built.
 fn check_paths(pins: &[Pin]) -> Result<(), InstallError> {
     for pin in pins {
@@ -569,103 +542,9 @@ fn check_paths(pins: &[Pin]) -> Result<(), InstallError> {
     Ok(())
 }
 
-/// `name==version` of everything that uv put into build environments:
-/// "DEBUG Installing `cython==0.29.37`, `wheel==0.48.0` in `/...`".
-fn used_in_builds(log: &str) -> BTreeSet<String> {
-    log.lines()
-        .filter_map(|line| line.trim_start().strip_prefix("DEBUG Installing "))
-        .filter(|rest| rest.starts_with('`'))
-        .flat_map(|rest| rest.split('`'))
-        .filter(|part| part.contains("==") && !part.contains(' '))
-        .map(str::to_owned)
-        .collect()
-}
-
-fn as_text(pin: &Pin) -> Option<String> {
-    Some(format!("{}=={}", pin.name, pin.version.as_ref()?))
-}
-
-fn is_among(text: &str, build: &[Pin]) -> bool {
-    build
-        .iter()
-        .any(|pin| as_text(pin).as_deref() == Some(text))
-}
-
-/// The list of build pins beside a finished folder.
-fn write_build(folder: &Path, build: &[Pin]) -> Result<(), InstallError> {
-    let path = folder.join("build.json");
-    let text = serde_json::to_string(build).unwrap_or_default();
-    fs::write(&path, text).map_err(io(format!("writing {}", path.display())))
-}
-
-/// What a folder of the cache was made from.
-fn finished(folder: &Path, pinned: Pinned) -> Result<Pinned, InstallError> {
-    let venv = folder.join("root").join(VENV.trim_start_matches('/'));
-    let is_dependencies = venv.join("pyvenv.cfg").is_file();
-    let pins = match is_dependencies {
-        true => narrow(&pinned.pins, &tags(&venv)?),
-        false => pinned.pins,
-    };
-    let build = fs::read_to_string(folder.join("build.json"))
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or(pinned.build);
-    Ok(Pinned { pins, build })
-}
-
-/// Renames a finished folder into its place; another process that was faster
-/// has the same.
-fn shelve(made: tempfile::TempDir, place: &Path) -> Result<(), InstallError> {
-    let context = || format!("storing {}", place.display());
-    if let Some(shelf) = place.parent() {
-        fs::create_dir_all(shelf).map_err(io(context()))?;
-    }
-    if place.is_dir() {
-        return Ok(());
-    }
-    use std::os::unix::fs::PermissionsExt;
-    // A temporary folder is closed to everyone else; the sandbox's user needs
-    // to look in.
-    fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755)).map_err(io(context()))?;
-    let made = made.keep();
-    match fs::rename(&made, place) {
-        Ok(()) => Ok(()),
-        Err(_) if place.is_dir() => {
-            let _ = fs::remove_dir_all(made);
-            Ok(())
-        }
-        Err(error) => {
-            let _ = fs::remove_dir_all(made);
-            Err(io(context())(error))
-        }
-    }
-}
-
-/// Another name for a finished folder: the key of what was asked for, before
-/// it was known what that would be.
-fn link(name: &Path, folder: &Path) -> Result<(), InstallError> {
-    if name == folder || name.symlink_metadata().is_ok() {
-        return Ok(());
-    }
-    let target = folder.file_name().unwrap_or_default();
-    match std::os::unix::fs::symlink(target, name) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(io(format!("linking {}", name.display()))(error))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn build_requirements_are_read_from_uvs_log() {
-        let log = "   Building pyyaml==6.0.1\nDEBUG Installing `cython==0.29.37`, `wheel==0.48.0` in `/t/cache/builds-v0/.tmpx`\nDEBUG Installing build requirements: wheel==0.48.0\n";
-        let names: Vec<String> = used_in_builds(log).into_iter().collect();
-        assert_eq!(names, ["cython==0.29.37", "wheel==0.48.0"]);
-    }
 
     #[test]
     fn paths_must_lie_in_the_project() {

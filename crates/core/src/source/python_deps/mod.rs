@@ -1,6 +1,7 @@
 //! The Python dependencies of a project: from whatever pins or names them to
 //! a folder with a virtual environment in it, laid over the runtime.
 
+mod builds;
 mod error;
 mod failure;
 mod index_settings;
@@ -11,6 +12,7 @@ pub mod locks;
 mod normalise;
 mod pin;
 mod requirement;
+mod shelf;
 mod sources;
 mod uv;
 mod workshop;
