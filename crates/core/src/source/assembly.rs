@@ -1,11 +1,9 @@
 //! The fat root of a project: runtime, dependencies and app, one above the
 //! other.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use whit_oci::{ImageConfig, ImagePath};
+use whit_oci::{Entry, ImageConfig, ImagePath, Kind, Meta};
 
 use super::FatRoot;
 use super::debian::Assembled;
@@ -22,8 +20,6 @@ pub enum AssemblyError {
     Scan(#[from] ScanError),
     #[error("the runtime is damaged: {0}")]
     Index(#[from] IndexError),
-    #[error("cannot write the app's layer: {0}")]
-    Io(#[from] io::Error),
 }
 
 /// What an app stands on.
@@ -48,25 +44,36 @@ pub fn assemble(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<(FatRoot, Vec<String>), AssemblyError> {
     let files = project.files(parts.outputs)?;
-    project::write_files(&files.placed, parts.app)?;
-    write_accounts(project, &parts.runtime.dir, parts.app)?;
-    fs::create_dir_all(project.workdir.under(parts.app))?;
-    own(parts.app)?;
+    let mut dirs = vec![parts.runtime.dir.clone()];
+    dirs.extend(parts.dependencies.map(Path::to_owned));
+    dirs.extend(parts.installed.map(Path::to_owned));
+    let users = project::lay_out(project, &files.placed, &dirs, parts.app)?;
+    dirs.push(parts.app.to_owned());
 
     let root_owned = Owner::Fixed { uid: 0, gid: 0 };
     let mut builder = Builder::new();
     for entry in &parts.runtime.entries {
         builder.apply(0, entry)?;
     }
-    let mut dirs = vec![parts.runtime.dir.clone()];
-    if let Some(dependencies) = parts.dependencies {
-        scan(&mut builder, dependencies, 1, root_owned, cancelled)?;
-        dirs.push(dependencies.to_owned());
+    let above = [parts.dependencies, parts.installed, Some(parts.app)];
+    for (layer, dir) in (1_u16..).zip(above) {
+        if let Some(dir) = dir {
+            scan(&mut builder, dir, layer, root_owned, cancelled)?;
+        }
     }
-    for (layer, dir) in parts.installed.into_iter().chain([parts.app]).enumerate() {
-        let layer = u16::try_from(layer + 2).unwrap_or(u16::MAX);
-        scan(&mut builder, dir, layer, root_owned, cancelled)?;
-        dirs.push(dir.to_owned());
+    for path in users {
+        let meta = Meta {
+            mode: 0o755,
+            uid: project.account.uid,
+            gid: project.account.gid,
+            ..Meta::default()
+        };
+        let folder = Entry {
+            path,
+            kind: Kind::Dir,
+            meta,
+        };
+        builder.apply(3, &folder)?;
     }
     let tree = builder.finish(&contents(&dirs));
     let certificates = tree
@@ -82,30 +89,4 @@ pub fn assemble(
         stored: None,
     };
     Ok((root, files.warnings))
-}
-
-/// The runtime's `passwd` and `group` with the app's user in them.
-fn write_accounts(project: &Project, runtime: &Path, app: &Path) -> io::Result<()> {
-    let etc = app.join("etc");
-    fs::create_dir_all(&etc)?;
-    let read = |name: &str| fs::read_to_string(runtime.join("etc").join(name)).unwrap_or_default();
-    fs::write(etc.join("passwd"), project.account.passwd(&read("passwd")))?;
-    fs::write(etc.join("group"), project.account.group(&read("group")))
-}
-
-/// Gives the layer to the image's root, as the sandbox sees it.
-fn own(folder: &Path) -> io::Result<()> {
-    let Some((uid, gid)) = whit_sandbox::disk_owner(0, 0) else {
-        return Ok(());
-    };
-    std::os::unix::fs::lchown(folder, Some(uid), Some(gid))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            own(&entry.path())?;
-        } else {
-            std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid))?;
-        }
-    }
-    Ok(())
 }

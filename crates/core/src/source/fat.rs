@@ -2,13 +2,14 @@
 //! Python packages and the project's own files.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::FatRoot;
 use super::assembly::{self, AssemblyError, Parts};
 use super::debian::{self, Assembled, Desk, LockedDeb, Mirror, Suite};
 use super::project::{Project, Requirements};
-use super::python_deps::{self, InstallError, Installed, Outcome, Pinned, Request};
+use super::python_deps::{self, InstallError, Installed, Outcome, Request};
+use crate::lock::{Basis, Lock, LockError};
 use crate::pipeline::{Stopwatch, Tools};
 
 /// What a fat root is made from.
@@ -17,28 +18,27 @@ pub struct Recipe<'a> {
     pub mirror: &'a Mirror,
     /// Debian's name of the architecture.
     pub architecture: &'a str,
-    /// Debian packages that builds of dependencies need.
+    /// Debian packages that the user names for builds of dependencies.
     pub build_packages: &'a [String],
     /// The invoking user's environment, for uv and pip.
     pub environment: &'a BTreeMap<String, String>,
-    /// Exact packages, where a lock says which.
-    pub locked: Option<&'a Ingredients>,
+    /// Where the lock is, or will be.
+    pub lock: &'a Path,
+    /// Refuse a lock that is missing or does not fit.
+    pub locked: bool,
+    /// `SOURCE_DATE_EPOCH`, or the time of day: the date of a new lock.
+    pub date: i64,
     /// Files that whit writes into the project, no part of the app.
     pub outputs: &'a [PathBuf],
-}
-
-/// Exactly what a fat root was made from.
-#[derive(Debug, Clone)]
-pub struct Ingredients {
-    pub debs: Vec<LockedDeb>,
-    pub pinned: Pinned,
 }
 
 /// A fat root, and what it was made from.
 #[derive(Debug)]
 pub struct Cooked {
     pub root: FatRoot,
-    pub ingredients: Ingredients,
+    pub lock: Lock,
+    /// The lock is new and not written yet.
+    pub lock_is_new: bool,
     pub warnings: Vec<String>,
 }
 
@@ -47,6 +47,8 @@ pub struct Cooked {
 pub enum CookError {
     #[error(transparent)]
     Debian(#[from] debian::Error),
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error(transparent)]
     Install(#[from] InstallError),
     #[error(transparent)]
@@ -65,6 +67,7 @@ impl CookError {
     pub fn hint(&self) -> Option<String> {
         match self {
             CookError::Debian(error) => error.hint(),
+            CookError::Lock(error) => error.hint(),
             CookError::Install(error) => error.hint(),
             CookError::Unbuildable(_) => {
                 Some("name the Debian package that it needs: --build-package NAME".to_owned())
@@ -89,23 +92,27 @@ pub fn cook(
     watch: &mut Stopwatch,
 ) -> Result<Cooked, CookError> {
     let suite: Suite = recipe.project.python.suite.parse()?;
+    let basis = basis(recipe);
+    let known = Lock::fitting(recipe.lock, &basis, recipe.locked)?;
     let kitchen = Kitchen {
         recipe,
         desk,
         suite,
+        known: known.as_ref(),
     };
     let debs = watch.time("runtime", || kitchen.runtime_debs())?;
     let runtime = watch.time("runtime", || kitchen.assemble(&debs))?;
     let installed = watch.time("dependencies", || kitchen.install(&runtime, tools))?;
     let app = tools.workspace.folder("app")?;
     let cancelled = || tools.check_cancelled().is_err();
+    let folders = installed.as_ref().map(|done| &done.installed);
     let (root, warnings) = watch.time("assemble", || {
         assembly::assemble(
             recipe.project,
             &Parts {
                 runtime: &runtime,
-                dependencies: installed.as_ref().map(|done| done.dependencies.as_path()),
-                installed: installed.as_ref().and_then(|done| done.project.as_deref()),
+                dependencies: folders.map(|done| done.dependencies.as_path()),
+                installed: folders.and_then(|done| done.project.as_deref()),
                 app: &app,
                 outputs: recipe.outputs,
             },
@@ -113,26 +120,68 @@ pub fn cook(
             &cancelled,
         )
     })?;
+    let lock_is_new = known.is_none();
+    let lock = known.unwrap_or_else(|| {
+        let (pinned, build_debs, build_packages) = match installed {
+            Some(done) => (done.installed.pinned, done.build_debs, done.build_packages),
+            None => Default::default(),
+        };
+        let basis = Basis {
+            build_packages: build_packages.into_iter().collect(),
+            ..basis
+        };
+        Lock {
+            date: recipe.date,
+            basis,
+            debs,
+            build_debs,
+            python: pinned,
+        }
+    });
     Ok(Cooked {
         root,
-        ingredients: Ingredients {
-            debs,
-            pinned: installed.map(|done| done.pinned).unwrap_or_default(),
-        },
+        lock,
+        lock_is_new,
         warnings,
     })
+}
+
+/// What a lock has to be made for, to be of use here.
+fn basis(recipe: &Recipe<'_>) -> Basis {
+    let project = recipe.project;
+    Basis {
+        architecture: recipe.architecture.to_owned(),
+        python: project.python.version.to_owned(),
+        suite: project.python.suite.to_owned(),
+        base: None,
+        packages: project
+            .debian
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
+        build_packages: recipe.build_packages.iter().cloned().collect(),
+        inputs: project.inputs.clone(),
+    }
+}
+
+/// What an installation leaves for the lock.
+struct Installation {
+    installed: Installed,
+    build_debs: Vec<LockedDeb>,
+    build_packages: Vec<String>,
 }
 
 struct Kitchen<'a> {
     recipe: &'a Recipe<'a>,
     desk: Desk<'a>,
     suite: Suite,
+    known: Option<&'a Lock>,
 }
 
 impl Kitchen<'_> {
     fn runtime_debs(&self) -> Result<Vec<LockedDeb>, CookError> {
-        if let Some(locked) = self.recipe.locked {
-            return Ok(locked.debs.clone());
+        if let Some(known) = self.known {
+            return Ok(known.debs.clone());
         }
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(self.recipe.project.debian.iter().copied());
@@ -165,15 +214,19 @@ impl Kitchen<'_> {
         &self,
         runtime: &Assembled,
         tools: &Tools<'_>,
-    ) -> Result<Option<Installed>, CookError> {
+    ) -> Result<Option<Installation>, CookError> {
         let project = self.recipe.project;
         if project.requirements == Requirements::Nothing && project.installed.is_none() {
             return Ok(None);
         }
-        let mut extra: Vec<String> = self.recipe.build_packages.to_vec();
+        let mut extra: Vec<String> = match self.known {
+            Some(known) => known.basis.build_packages.iter().cloned().collect(),
+            None => self.recipe.build_packages.to_vec(),
+        };
         let mut because = String::new();
         for _ in 0..MAX_BUILD_ROUNDS {
-            let root = self.build_root(&extra)?;
+            let build_debs = self.build_debs(&extra)?;
+            let root = self.assemble(&build_debs)?;
             let outcome = python_deps::install(&Request {
                 project,
                 lowers: std::slice::from_ref(&root.dir),
@@ -181,12 +234,18 @@ impl Kitchen<'_> {
                 build_packages: &extra,
                 cache: &tools.cache.dependencies()?,
                 environment: self.recipe.environment,
-                locked: self.recipe.locked.map(|locked| &locked.pinned),
+                locked: self.known.map(|known| &known.python),
                 progress: tools.progress,
                 cancel: tools.cancel,
             })?;
             match outcome {
-                Outcome::Ready(installed) => return Ok(Some(installed)),
+                Outcome::Ready(installed) => {
+                    return Ok(Some(Installation {
+                        installed,
+                        build_debs,
+                        build_packages: extra,
+                    }));
+                }
                 Outcome::NeedsBuildPackages {
                     packages,
                     because: said,
@@ -205,12 +264,17 @@ impl Kitchen<'_> {
         Err(CookError::Unbuildable(because))
     }
 
-    /// The runtime's packages with what only builds need. Resolved anew each
-    /// time: nothing of it reaches the image.
-    fn build_root(&self, extra: &[String]) -> Result<Assembled, CookError> {
+    /// The runtime's packages with what only builds need.
+    fn build_debs(&self, extra: &[String]) -> Result<Vec<LockedDeb>, CookError> {
+        if let Some(known) = self.known
+            && known.basis.build_packages.iter().eq(extra)
+            && !known.build_debs.is_empty()
+        {
+            return Ok(known.build_debs.clone());
+        }
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(debian::build_packages(self.suite));
         wanted.extend(extra.iter().map(String::as_str));
-        self.assemble(&self.resolve(&wanted)?)
+        self.resolve(&wanted)
     }
 }

@@ -1,10 +1,11 @@
 //! `whit build`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use whit_core::download::{Cache, Client};
+use whit_core::lock::Lock;
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
@@ -54,13 +55,16 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
         cancel: &around.cancel,
         now: around.now,
     };
+    let lock_place = lock_place(&project);
     let recipe = Recipe {
         project: &project,
         mirror: &mirror(settings.mirror.as_deref())?,
         architecture: debian_architecture(),
         build_packages: settings.build_packages.as_deref().unwrap_or_default(),
         environment: &around.environment,
-        locked: None,
+        lock: &lock_place,
+        locked: args.locked,
+        date: around.source_date_epoch.unwrap_or(around.now),
         outputs: &[],
     };
     let cooked = fat::cook(&recipe, desk, &tools, &mut watch).map_err(|error| {
@@ -70,8 +74,11 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     for warning in &cooked.warnings {
         screen.note(warning);
     }
+    if cooked.lock_is_new && !args.output.dry_run {
+        keep_lock(&cooked.lock, &lock_place, screen);
+    }
     let original = cooked.root;
-    let epoch = around.source_date_epoch.unwrap_or(0);
+    let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
     let mut wish = flags.wish(&args.dir.display().to_string(), &project.name, epoch)?;
     wish.mtime = Some(epoch);
     wish.detected = detected(&project);
@@ -133,6 +140,25 @@ fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })
+}
+
+/// `whit.lock` in the project; a single script's is named after it.
+fn lock_place(project: &Project) -> PathBuf {
+    match &project.script {
+        Some(script) => script.with_extension("whit.lock"),
+        None => project.root.join("whit.lock"),
+    }
+}
+
+/// Writes the lock. A project that cannot be written to can still be built.
+fn keep_lock(lock: &Lock, place: &Path, screen: &Screen) {
+    match lock.write(place) {
+        Ok(()) => screen.note(&format!(
+            "wrote {}: commit it with the project",
+            place.display()
+        )),
+        Err(error) => screen.note(&format!("the exact packages are not recorded: {error}")),
+    }
 }
 
 /// Debian's name of this machine's architecture.
