@@ -4,6 +4,7 @@ use ruff_python_ast::{self as ast, Expr, InterpolatedStringElement, Operator};
 
 use super::constants::{Context, path};
 use super::imports::{Target, is_dotted};
+use super::modules::absolute;
 
 /// What a call does, as far as loading goes.
 #[derive(Debug)]
@@ -140,6 +141,12 @@ fn entry_points(call: &ast::ExprCall) -> Call<'_> {
 fn import_like(call: &ast::ExprCall) -> Call<'_> {
     let mut targets = Vec::new();
     let mut computed = false;
+    // `import_module(".x", "pkg")` is `pkg.x`.
+    let package = call
+        .arguments
+        .find_argument_value("package", 1)
+        .and_then(text)
+        .filter(|package| is_dotted(package));
     let keywords = call
         .arguments
         .keywords
@@ -166,6 +173,14 @@ fn import_like(call: &ast::ExprCall) -> Call<'_> {
         match argument {
             Expr::StringLiteral(literal) => {
                 let word = literal.value.to_str();
+                if let Some(package) = &package
+                    && word.starts_with('.')
+                {
+                    let dots = word.len() - word.trim_start_matches('.').len();
+                    let whole = absolute(package, true, dots as u32, &word[dots..]);
+                    targets.extend(whole.map(Target::Dynamic));
+                    continue;
+                }
                 let bare = word.trim_start_matches('.').replace(':', ".");
                 if is_dotted(&bare) {
                     targets.push(Target::Dynamic(word.to_owned()));

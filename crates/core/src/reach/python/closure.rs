@@ -154,7 +154,8 @@ impl<'a> Python<'a> {
         setting: Setting,
         distributions: Distributions,
     ) -> Self {
-        let modules = Modules::new(tree, facts, &setting.first);
+        let vendored = vendored(tree, read);
+        let modules = Modules::new(tree, facts, &setting.first, &vendored);
         let real = |path: &String| tree.resolve(&ImagePath::clamped(path)).path;
         let stdlib = real(&facts.stdlib);
         let mut sites: Vec<ImagePath> = facts.sites.iter().map(real).collect();
@@ -339,6 +340,13 @@ impl<'a> Python<'a> {
             Some(b"py" | b"pyw") => {}
             Some(b"so") => {
                 return self.read_extension(file);
+            }
+            Some(b"pyc") if !node.path.components().any(|part| part == b"__pycache__") => {
+                let platform = self.facts.platform();
+                return match (self.read)(file) {
+                    Some(bytes) => Read1::Source(Box::new(Imports::of_bytecode(&bytes, platform))),
+                    None => Read1::Other,
+                };
             }
             Some(b"pth") => {
                 return match (self.read)(file) {
@@ -905,6 +913,23 @@ impl State {
             })
             .collect()
     }
+}
+
+/// Folders that packages put on `sys.path` themselves, for copies of others'
+/// code that they carry (`setuptools/_vendor`).
+fn vendored(tree: &Tree, read: &Read) -> Vec<ImagePath> {
+    tree.iter()
+        .filter(|(_, node)| {
+            node.is_dir() && matches!(node.path.name(), b"_vendor" | b"_vendored" | b"vendor")
+        })
+        .filter(|(_, node)| {
+            let init = node.path.join("../__init__.py");
+            tree.lookup(&init)
+                .and_then(read)
+                .is_some_and(|text| memchr::memmem::find(&text, b"sys.path").is_some())
+        })
+        .map(|(_, node)| node.path.clone())
+        .collect()
 }
 
 /// The file in which a module's code is.

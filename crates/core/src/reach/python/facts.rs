@@ -74,6 +74,9 @@ impl FactsError {
     }
 }
 
+/// Starts a command and returns its standard output.
+pub type Run<'r, E> = &'r mut dyn FnMut(&[String]) -> Result<Vec<u8>, E>;
+
 /// The program that gathers the facts; see [`Facts::gather`].
 pub fn script() -> &'static str {
     include_str!("facts.py")
@@ -89,7 +92,7 @@ impl Facts {
     /// When it does not run, or answers with something else than facts.
     pub fn gather<E: std::fmt::Display>(
         interpreter: &[String],
-        run: &mut dyn FnMut(&[String]) -> Result<Vec<u8>, E>,
+        run: Run<E>,
     ) -> Result<Facts, FactsError> {
         let name = interpreter.first().cloned().unwrap_or_default();
         let mut argv = interpreter.to_vec();

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 
+use super::marshal;
 use super::nesting;
 use super::walk::Walk;
 
@@ -136,6 +137,57 @@ impl Imports {
         stacker::maybe_grow(4 << 20, 16 << 20, || parse(&text, platform))
     }
 
+    /// Reads bytecode without a source. What is imported cannot be told from
+    /// other names there: every name that is a module counts as one.
+    pub fn of_bytecode(pyc: &[u8], platform: Platform) -> Imports {
+        let code = pyc
+            .get(16..)
+            .and_then(|code| marshal::read(code, platform.version).ok())
+            .unwrap_or_default();
+        let mut references = Vec::new();
+        for (i, name) in code.names.iter().enumerate() {
+            // `from name import a, b` has its names behind it.
+            let names: Vec<String> = code.names[i + 1..].iter().take(8).cloned().collect();
+            for level in 0..3 {
+                let bare = level > 0 && name.is_empty();
+                if bare || is_dotted(name) {
+                    references.push(Reference {
+                        scope: 0,
+                        target: Target::Import {
+                            module: name.clone(),
+                            level,
+                            names: names.clone(),
+                            star: false,
+                        },
+                        fallback_of: None,
+                        sheltered: false,
+                    });
+                }
+            }
+        }
+        let texts = code.strings.iter().filter(|text| text.contains('.'));
+        references.extend(texts.filter(|text| is_dotted(text)).map(|text| Reference {
+            scope: 0,
+            target: Target::Text(text.clone()),
+            fallback_of: None,
+            sheltered: false,
+        }));
+        let words = code.strings.iter().chain(&code.names);
+        Imports {
+            bindings: code.names.iter().map(|name| name.as_str().into()).collect(),
+            scopes: vec![Scope {
+                mentions: words
+                    .filter(|word| is_identifier(word))
+                    .map(|word| word.as_str().into())
+                    .collect(),
+                ..Scope::default()
+            }],
+            broken: code.canonical.is_empty(),
+            references,
+            ..Imports::default()
+        }
+    }
+
     /// Facts about a compiled module: it imports `modules` and names `words`.
     pub(super) fn of_words(modules: BTreeSet<String>, words: BTreeSet<String>) -> Imports {
         Imports {
@@ -158,12 +210,6 @@ impl Imports {
             }],
             ..Imports::default()
         }
-    }
-
-    /// The targets that lie in scopes without a condition, for tests and
-    /// simple users.
-    pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.references.iter().map(|reference| &reference.target)
     }
 }
 

@@ -3,6 +3,8 @@
 mod binary;
 mod calls;
 mod closure;
+#[cfg(test)]
+mod closure_tests;
 mod constants;
 mod data;
 mod distributions;

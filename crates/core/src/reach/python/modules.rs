@@ -36,14 +36,15 @@ pub struct Modules<'a> {
 }
 
 impl<'a> Modules<'a> {
-    /// A resolver for `first` (the script's folder or the working directory)
-    /// followed by the interpreter's own path.
-    pub fn new(tree: &'a Tree, facts: &Facts, first: &[ImagePath]) -> Self {
+    /// A resolver for `first` (the script's folder or the working directory),
+    /// then the interpreter's own path, then `last` (what packages add).
+    pub fn new(tree: &'a Tree, facts: &Facts, first: &[ImagePath], last: &[ImagePath]) -> Self {
         let mut path: Vec<ImagePath> = Vec::new();
         let all = first
             .iter()
             .cloned()
-            .chain(facts.path.iter().map(|p| ImagePath::clamped(p)));
+            .chain(facts.path.iter().map(ImagePath::clamped))
+            .chain(last.iter().cloned());
         for dir in all {
             let dir = tree.resolve(&dir).path;
             if !path.contains(&dir) {
@@ -68,7 +69,7 @@ impl<'a> Modules<'a> {
         );
         // The deepest folder tells the name.
         homes.sort_by_key(|(dir, name)| (std::cmp::Reverse(dir.as_bytes().len()), name.clone()));
-        let installed = (!first.is_empty()).then(|| Box::new(Self::new(tree, facts, &[])));
+        let installed = (!first.is_empty()).then(|| Box::new(Self::new(tree, facts, &[], last)));
         Self {
             installed,
             tree,
@@ -310,7 +311,7 @@ mod tests {
             "src/ed/__init__.py",
             "src/ed/deep.py",
         ]);
-        let modules = Modules::new(&tree, &facts(), &[]);
+        let modules = Modules::new(&tree, &facts(), &[], &[]);
         let file = |name: &str| match modules.find(name) {
             Some(Module::File(id) | Module::Package { init: id, .. }) => tree.path(id).to_string(),
             other => format!("{other:?}"),

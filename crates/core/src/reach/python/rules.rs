@@ -97,6 +97,9 @@ pub const CUTS: &[Cut] = &[
     // `help()` is an object with `__call__`; the walk writes the call of that
     // bare name as "help()".
     cut("_sitebuiltins", "pydoc", "help()"),
+    // Half a megabyte of the language reference, for `help("topic")`; pydoc
+    // says so where it is missing.
+    cut("pydoc", "pydoc_data.topics", "help()"),
     // The prompt of an interactive interpreter.
     cut("site", "readline", "interact"),
     cut("site", "rlcompleter", "interact"),

@@ -60,6 +60,7 @@ pub(super) struct Walk {
     lazy: bool,
     sees_own_place: bool,
     imports_computed: bool,
+    uses_six: bool,
     /// Words that are submodules if the file turns out to load lazily.
     words: BTreeSet<(u32, String)>,
     /// Beginnings of computed text that are packages, if the file imports
@@ -90,6 +91,7 @@ impl Walk {
             lazy: false,
             sees_own_place: false,
             imports_computed: false,
+            uses_six: false,
             words: BTreeSet::new(),
             packages: BTreeSet::new(),
         }
@@ -173,6 +175,7 @@ impl Walk {
     fn import(&mut self, import: &ast::StmtImport) {
         for alias in &import.names {
             let module = alias.name.as_str();
+            self.uses_six |= module.contains("six");
             let local = match &alias.asname {
                 Some(local) => {
                     self.context
@@ -200,6 +203,7 @@ impl Walk {
         let mut names = Vec::new();
         for alias in &import.names {
             let name = alias.name.as_str();
+            self.uses_six |= name == "six" || module.ends_with("six");
             let local = alias.asname.as_ref().map_or(name, |local| local.as_str());
             self.bind(local);
             self.mention(name);
@@ -649,15 +653,11 @@ impl<'a> Visitor<'a> for Walk {
                     self.mention(&path);
                 }
                 self.imports.reads_source |= calls::reads_source(name);
-                if name == "moves"
-                    || constants::path(&attribute.value, &Aliases::new())
-                        .is_some_and(|p| p.ends_with(".moves") || p == "moves")
+                if self.uses_six
+                    && let Some(path) = constants::path(expr, &self.context.aliases)
+                    && path.contains("six.moves.")
                 {
-                    if let Some(path) = constants::path(expr, &self.context.aliases)
-                        && path.contains("six.moves.")
-                    {
-                        self.refer(Target::Dynamic(path));
-                    }
+                    self.refer(Target::Dynamic(path));
                 }
                 self.visit_expr(&attribute.value);
             }
