@@ -142,7 +142,7 @@ impl Imports {
     pub fn of_bytecode(pyc: &[u8], platform: Platform) -> Imports {
         let code = pyc
             .get(16..)
-            .and_then(|code| marshal::read(code, platform.version).ok())
+            .and_then(|code| marshal::read(code, platform.version, marshal::Columns::Keep).ok())
             .unwrap_or_default();
         let mut references = Vec::new();
         for (i, name) in code.names.iter().enumerate() {
