@@ -3,7 +3,8 @@
 mod apply;
 mod honesty;
 mod small;
-mod strip;
+#[doc(hidden)]
+pub mod strip;
 
 pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};

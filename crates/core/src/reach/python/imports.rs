@@ -180,7 +180,7 @@ fn parse(text: &str, platform: Platform) -> Imports {
 }
 
 /// Reads each line that begins an import as a file of its own.
-fn by_line(text: &str, platform: Platform) -> Imports {
+pub(super) fn by_line(text: &str, platform: Platform) -> Imports {
     let mut whole = Imports {
         scopes: vec![Scope::default()],
         broken: true,
@@ -201,7 +201,7 @@ fn by_line(text: &str, platform: Platform) -> Imports {
 
 /// Source as text: a byte order mark goes, bytes that are not UTF-8 are read as
 /// Latin-1 (import statements are ASCII in practice, whatever the encoding).
-fn decode(source: &[u8]) -> std::borrow::Cow<'_, str> {
+pub(super) fn decode(source: &[u8]) -> std::borrow::Cow<'_, str> {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     match std::str::from_utf8(source) {
         Ok(text) => text.into(),

@@ -7,6 +7,8 @@ mod constants;
 mod data;
 mod distributions;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod imports;
 mod modules;
 mod names;
