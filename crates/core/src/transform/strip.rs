@@ -60,19 +60,24 @@ fn droppable(bytes: &[u8], headers: &Headers) -> Option<BTreeSet<usize>> {
     }
     // The strings of the symbols go with them, unless somebody else's are
     // among them.
+    let links = |by_dropped: bool| -> BTreeSet<usize> {
+        headers
+            .sections
+            .iter()
+            .enumerate()
+            .filter(|(index, user)| {
+                dropped.contains(index) == by_dropped && user.link as usize != *index
+            })
+            .map(|(_, user)| user.link as usize)
+            .collect()
+    };
+    let (by_dropped, by_kept) = (links(true), links(false));
     for (index, section) in headers.sections.iter().enumerate() {
-        let used = |by: &dyn Fn(usize) -> bool| {
-            headers
-                .sections
-                .iter()
-                .enumerate()
-                .any(|(other, user)| user.link as usize == index && other != index && by(other))
-        };
         if section.kind == SHT_STRTAB
             && !section.is_loaded()
             && index != usize::from(headers.names)
-            && used(&|other| dropped.contains(&other))
-            && !used(&|other| !dropped.contains(&other))
+            && by_dropped.contains(&index)
+            && !by_kept.contains(&index)
         {
             dropped.insert(index);
         }

@@ -15,6 +15,8 @@ const LARGEST_PARSED: usize = 16 << 20;
 /// Syntax nested deeper than this is read line by line only. CPython's own
 /// parser gives up at 6,000 levels, its compiler earlier.
 const DEEPEST_PARSED: usize = 3_000;
+/// The same for one line of a file that is read line by line.
+const DEEPEST_LINE: usize = 50;
 
 /// Everything that a file's text says about what it may load.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -187,7 +189,10 @@ pub(super) fn by_line(text: &str, platform: Platform) -> Imports {
         ..Imports::default()
     };
     for line in text.lines().map(str::trim_start) {
-        if line.len() < 4_096 && (line.starts_with("import ") || line.starts_with("from ")) {
+        if line.len() < 4_096
+            && (line.starts_with("import ") || line.starts_with("from "))
+            && nesting::depth(line) <= DEEPEST_LINE
+        {
             let one = parse(line, platform);
             whole.references.extend(
                 one.references
