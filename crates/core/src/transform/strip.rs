@@ -476,4 +476,26 @@ mod tests {
             }
         }
     }
+
+    /// As many sections as there can be, each a table of strings: they were
+    /// compared each with each.
+    #[test]
+    fn a_multitude_of_sections() {
+        let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+        bytes.resize(64 + 56, 0);
+        bytes[16] = ET_DYN as u8;
+        bytes[32] = 64;
+        bytes[40] = 64 + 56;
+        bytes[54] = 56;
+        bytes[56] = 1;
+        bytes[58] = 64;
+        bytes[60..62].copy_from_slice(&[0xff; 2]);
+        let mut section = [0; 64];
+        section[4] = SHT_STRTAB as u8;
+        for _ in 0..u16::MAX {
+            bytes.extend_from_slice(&section);
+        }
+        assert_eq!(Headers::parse(&bytes[..]).unwrap().sections.len(), 65_535);
+        assert_eq!(strip(&bytes), None);
+    }
 }

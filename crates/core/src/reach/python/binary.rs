@@ -247,4 +247,17 @@ mod tests {
     fn cython_without_names_is_noticed() {
         assert!(strings(b"\0__pyx_capi__\0\x01\x02\x03").unreadable);
     }
+
+    /// Each took minutes when every piece of the input cost a search of all.
+    #[test]
+    fn tables_made_to_be_slow() {
+        // Stored blocks of which each holds the beginnings of thousands.
+        let bomb = b"\x78\x01\x00\xff\xff\x00\x00".repeat(300_000);
+        let mut bytes = b"\0pyx_\0".to_vec();
+        bytes.extend(bomb);
+        assert!(strings(&bytes).glued.len() <= MOST_GLUED + LARGEST_TABLE + 1);
+        let marks = IN_EVERY_CYTHON.as_bytes().repeat(MOST_GLUED / 20);
+        let glued = strings(&marks).glued;
+        assert!(memchr::memmem::find(&glued, IN_EVERY_CYTHON.as_bytes()).is_none());
+    }
 }

@@ -130,7 +130,10 @@ fn widest_indentation(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Imports, Platform};
     use super::*;
+
+    const PLATFORM: Platform = Platform { version: (3, 11) };
 
     #[test]
     fn flat_tables_are_shallow_and_chains_are_deep() {
@@ -169,5 +172,37 @@ mod tests {
         ] {
             assert!(depth(&deep) >= 500, "{}", &deep[..40]);
         }
+    }
+
+    /// At the limit, on the small stack of a thread.
+    #[test]
+    fn what_is_deep_is_read_without_a_fall() {
+        let shapes = [
+            ("-", "1", ""),
+            ("(", "1", ")"),
+            ("[", "1", "]"),
+            ("lambda a, b: ", "1", ""),
+            ("f(", "1", ")"),
+            ("1 if 1 else ", "1", ""),
+            ("1**", "1", ""),
+            ("not\\\n", "1", ""),
+            ("yield ", "1", ""),
+            ("await ", "1", ""),
+            ("f'{", "1", "}'"),
+            ("", "a", ".b"),
+            ("", "a", "()"),
+            ("(], ", "", ""),
+            ("import a; -\\\n", "1", ""),
+        ];
+        for (before, middle, after) in shapes {
+            for count in [700, 1_450, 2_900, 40_000] {
+                let text = before.repeat(count) + middle + &after.repeat(count);
+                let imports = Imports::of(text.as_bytes(), PLATFORM);
+                assert!(!imports.scopes.is_empty(), "{before}");
+            }
+        }
+        let line = format!("\nimport a; {}1\n", "-".repeat(4_000));
+        let imports = Imports::of(line.repeat(2).as_bytes(), PLATFORM);
+        assert!(imports.broken);
     }
 }
