@@ -9,6 +9,8 @@ mod constants;
 mod data;
 mod distributions;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod imports;
 mod interpreter;
 mod lines;
