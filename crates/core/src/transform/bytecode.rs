@@ -21,7 +21,8 @@ use sha2::{Digest, Sha256};
 use whit_oci::ImagePath;
 
 use super::siphash::source_hash;
-use crate::reach::python::{Facts, marshal};
+use crate::reach::python::Facts;
+use crate::reach::python::marshal::{self, Positions};
 
 /// What to do with a module's source (`--python-code`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,6 +99,18 @@ pub struct Job {
     /// Bytecode that the image already has for it, on the host, and the
     /// source's modification time, to tell whether it is of this source.
     pub existing: Option<(PathBuf, i64)>,
+    /// The source stays: positions within lines are worth keeping, for the
+    /// marks in tracebacks.
+    pub with_source: bool,
+}
+
+impl Job {
+    fn positions(&self) -> Positions {
+        match self.with_source {
+            true => Positions::All,
+            false => Positions::Lines,
+        }
+    }
 }
 
 /// What a module became.
@@ -190,6 +203,7 @@ pub fn compile<E: Display>(
             }
             Lookup::Unknown { key, hash } => open.push(Open {
                 path: &job.path,
+                positions: job.positions(),
                 key,
                 hash,
             }),
@@ -226,6 +240,7 @@ enum Lookup {
 /// A module that is to be compiled.
 struct Open<'j> {
     path: &'j ImagePath,
+    positions: Positions,
     key: PathBuf,
     hash: [u8; 8],
 }
@@ -240,7 +255,12 @@ fn look_up(job: &Job, facts: &Facts, cache: &Path) -> Result<Lookup, CompileErro
     for part in [
         CACHE_VERSION,
         &facts.magic,
-        &[facts.version.0, facts.version.1, facts.optimize],
+        &[
+            facts.version.0,
+            facts.version.1,
+            facts.optimize,
+            u8::from(job.with_source),
+        ],
         job.path.as_bytes(),
         Sha256::digest(&source).as_slice(),
     ] {
@@ -299,7 +319,8 @@ fn reusable(
     if !fresh {
         return None;
     }
-    let code = marshal::read(code, (facts.version.0, facts.version.1)).ok()?;
+    let version = (facts.version.0, facts.version.1);
+    let code = marshal::read(code, version, job.positions()).ok()?;
     (code.filename.as_deref() == Some(&*job.path.to_string())).then_some(code.canonical)
 }
 
@@ -351,12 +372,10 @@ fn run_batch<E: Display>(
         } else {
             let code = fs::read(result.with_extension("code"))
                 .map_err(|_| CompileError::Unanswered(open.path.clone()))?;
-            let code =
-                marshal::read(&code, (facts.version.0, facts.version.1)).map_err(|source| {
-                    CompileError::Bytecode {
-                        path: open.path.clone(),
-                        source,
-                    }
+            let code = marshal::read(&code, (facts.version.0, facts.version.1), open.positions)
+                .map_err(|source| CompileError::Bytecode {
+                    path: open.path.clone(),
+                    source,
                 })?;
             let pyc = open.key.with_extension("pyc");
             store(&pyc, &pyc_bytes(facts, open.hash, &code.canonical))?;
@@ -472,6 +491,7 @@ mod tests {
             path: ImagePath::from(source.to_str().unwrap()),
             source,
             existing: None,
+            with_source: false,
         }
     }
 

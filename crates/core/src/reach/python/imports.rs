@@ -34,8 +34,8 @@ pub struct Imports {
     /// The file imports what it finds next to itself: `pkgutil.iter_modules`,
     /// or a computed import beside `__file__` or `__path__`.
     pub scans_siblings: bool,
-    /// The file reads source text of functions (`inspect.getsource`,
-    /// `linecache`): its package must keep its source.
+    /// The file reads the source text of modules (`inspect.getsource`): its
+    /// package must keep its source.
     pub reads_source: bool,
     /// The source has errors; imports behind one may be unseen.
     pub broken: bool,
@@ -142,7 +142,7 @@ impl Imports {
     pub fn of_bytecode(pyc: &[u8], platform: Platform) -> Imports {
         let code = pyc
             .get(16..)
-            .and_then(|code| marshal::read(code, platform.version).ok())
+            .and_then(|code| marshal::read(code, platform.version, marshal::Positions::All).ok())
             .unwrap_or_default();
         let mut references = Vec::new();
         for (i, name) in code.names.iter().enumerate() {

@@ -12,6 +12,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::lines::without_columns;
+
 /// Fields of a code object, which may wait besides items of containers.
 const MOST_WAITING: usize = 1 << 16;
 const FLAG_REF: u8 = 0x80;
@@ -58,6 +60,7 @@ enum Role {
     Other,
     Names,
     Filename,
+    Lines,
 }
 
 /// A piece of the stream, for writing it again.
@@ -75,6 +78,8 @@ enum Piece {
     Set { set: usize },
     /// An item of such a set, written with it.
     Gone,
+    /// The bytes of a line table, to be written without columns.
+    Lines { start: usize, mark: Option<usize> },
 }
 
 /// What a mark is on.
@@ -126,13 +131,23 @@ struct Reader<'b> {
     /// Where each piece ends.
     ends: Vec<usize>,
     code: Code,
+    positions: Positions,
+}
+
+/// Which positions in the source bytecode keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Positions {
+    /// Those that it has.
+    All,
+    /// Lines; for code that is shipped without its source.
+    Lines,
 }
 
 /// Reads a marshalled code object of CPython `version` (major, minor).
 ///
 /// # Errors
 /// When the bytes are anything else than one whole object.
-pub fn read(bytes: &[u8], version: (u8, u8)) -> Result<Code, MarshalError> {
+pub fn read(bytes: &[u8], version: (u8, u8), positions: Positions) -> Result<Code, MarshalError> {
     let mut reader = Reader {
         bytes,
         at: 0,
@@ -144,6 +159,7 @@ pub fn read(bytes: &[u8], version: (u8, u8)) -> Result<Code, MarshalError> {
         pieces: Vec::new(),
         ends: Vec::new(),
         code: Code::default(),
+        positions,
     };
     reader.run(version)?;
     if reader.at < bytes.len() {
@@ -224,6 +240,9 @@ impl<'b> Reader<'b> {
             }
             b's' => {
                 self.long()?;
+                if role == Role::Lines && self.positions == Positions::Lines {
+                    self.pieces[piece] = Piece::Lines { start, mark };
+                }
             }
             b't' | b'u' | b'a' | b'A' => text = Some(self.long()?),
             b'z' | b'Z' => text = Some(self.short()?),
@@ -291,7 +310,7 @@ impl<'b> Reader<'b> {
             Role::Names => self.code.names.push(text),
             // The module's own comes last: its code object ends last.
             Role::Filename => self.code.filename = Some(text),
-            Role::Other => {
+            Role::Other | Role::Lines => {
                 self.code.strings.insert(text);
             }
         }
@@ -452,6 +471,18 @@ impl<'b> Reader<'b> {
                 },
                 Piece::Set { set } => writer.set(set, &self.sets[set], &self.texts),
                 Piece::Gone => {}
+                Piece::Lines { start, mark } => {
+                    let table = &self.bytes[start + 5..self.ends[i]];
+                    let table = without_columns(table).unwrap_or_else(|| table.to_vec());
+                    let mut kind = b's';
+                    if let Some(mark) = mark.filter(|mark| used[*mark]) {
+                        kind |= FLAG_REF;
+                        numbers[mark] = writer.number();
+                    }
+                    writer.out.push(kind);
+                    writer.out.extend((table.len() as u32).to_le_bytes());
+                    writer.out.extend(table);
+                }
             }
         }
         self.code.canonical = writer.out;
@@ -527,7 +558,7 @@ impl Writer {
 
 /// The fields of a code object, in order.
 fn layout(version: (u8, u8)) -> &'static [Step] {
-    use Role::{Filename, Names, Other};
+    use Role::{Filename, Lines, Names, Other};
     use Step::{Number, Object};
     if version >= (3, 11) {
         // argcount, posonlyargcount, kwonlyargcount, stacksize, flags; code,
@@ -548,7 +579,7 @@ fn layout(version: (u8, u8)) -> &'static [Step] {
             Object(Other),
             Object(Other),
             Number,
-            Object(Other),
+            Object(Lines),
             Object(Other),
         ]
     } else if version >= (3, 8) {
@@ -598,6 +629,10 @@ fn layout(version: (u8, u8)) -> &'static [Step] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(bytes: &[u8], version: (u8, u8)) -> Result<Code, MarshalError> {
+        super::read(bytes, version, Positions::Lines)
+    }
 
     #[test]
     fn unused_marks_go_and_numbers_close_up() {

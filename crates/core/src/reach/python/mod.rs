@@ -11,6 +11,7 @@ mod distributions;
 mod facts;
 mod imports;
 mod interpreter;
+mod lines;
 pub mod marshal;
 mod modules;
 mod names;
