@@ -727,7 +727,7 @@ mod tests {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             for version in [(3, 7), (3, 9), (3, 13)] {
-                let _ = read(&bytes, version);
+                let _ = read(&bytes, version, Columns::Drop);
             }
         }
     }

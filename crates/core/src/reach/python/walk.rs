@@ -547,6 +547,9 @@ impl Walk {
             }
             _ => {}
         }
+        if calls::reads_own_source(call) {
+            self.imports.reads_source = true;
+        }
         let facts = calls::recognise(call, &self.context);
         match facts {
             Call::Plain => {
@@ -652,7 +655,6 @@ impl<'a> Visitor<'a> for Walk {
                 {
                     self.mention(&path);
                 }
-                self.imports.reads_source |= calls::reads_source(name);
                 if self.uses_six
                     && let Some(path) = constants::path(expr, &self.context.aliases)
                     && path.contains("six.moves.")
