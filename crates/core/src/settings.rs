@@ -338,7 +338,7 @@ mod tests {
             ("command = []\n", ["line 1", "empty"]),
             (
                 "[[probe]]\nhttp = \"GET /\"\nexec = \"ls\"\n",
-                ["number 1", "exactly one"],
+                ["number 1", "asks one question"],
             ),
             (
                 "[[probe]]\nexec = \"ls\"\nretries = 200\n",
