@@ -13,6 +13,7 @@
 )]
 
 mod bad_input;
+mod crafted;
 mod examples;
 mod formats;
 mod proof;
