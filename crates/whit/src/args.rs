@@ -51,14 +51,14 @@ pub enum Command {
     /// Debian packages under it, installs its dependencies with uv, runs it,
     /// keeps what it can reach, and runs the result again before it is written.
     #[command(after_help = BUILD_EXAMPLES)]
-    Build(Build),
+    Build(Box<Build>),
 
     /// Make an existing image smaller
     ///
     /// Runs the image, keeps what it can reach, and runs the result again
     /// before it is written.
     #[command(after_help = SHRINK_EXAMPLES)]
-    Shrink(Shrink),
+    Shrink(Box<Shrink>),
 
     /// Tell why a path is in a small image, or why it is not
     #[command(after_help = WHY_EXAMPLES)]
