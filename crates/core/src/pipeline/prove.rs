@@ -92,6 +92,10 @@ pub(super) fn judge(
         if original.tree.lookup(&place).is_none() || small.tree.lookup(&place).is_some() {
             return false;
         }
+        // Looked up before bytecode is written there; it was made anew.
+        if place.name() == b"__pycache__" {
+            return false;
+        }
         let looked_for = run.trace.contains(&Touch {
             path: path.to_owned(),
             access: Access::Missing,

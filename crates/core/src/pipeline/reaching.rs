@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ground::Ground;
 use super::{Error, Tools, Wish};
-use crate::index::FileId;
+use crate::index::{FileId, NodeKind, Tree};
 use crate::plan::{Plan, Policy};
 use crate::reach::config::Config;
 use crate::reach::elf::Elf;
@@ -89,12 +89,15 @@ impl<'a> Reaching<'a> {
         let tree = &self.original.tree;
         let mut jobs = Vec::new();
         let mut placements = Vec::new();
+        let linked = linked_to(tree, plan);
         for id in plan.kept() {
             let node = tree.node(id);
             if !node.is_file() || node.path.extension() != Some(b"py") {
                 continue;
             }
-            let needs_source = as_text.contains(&id) || matches!(python.origin(id), Origin::User);
+            let needs_source = as_text.contains(&id)
+                || linked.contains(&id)
+                || matches!(python.origin(id), Origin::User);
             let placement = policy.place(&node.path, needs_source, &ground.facts);
             let Some(source) = self
                 .original
@@ -126,6 +129,16 @@ impl<'a> Reaching<'a> {
             .collect();
         Ok(forms)
     }
+}
+
+/// The files that kept links lead to: under another name they would not be
+/// found (Debian's `sitecustomize.py` is a link into `/etc`).
+fn linked_to(tree: &Tree, plan: &Plan) -> BTreeSet<FileId> {
+    plan.kept()
+        .map(|id| tree.node(id))
+        .filter(|node| matches!(node.kind, NodeKind::Symlink { .. }))
+        .filter_map(|node| tree.lookup(&node.path))
+        .collect()
 }
 
 /// The program that the image starts and the one of its health check.

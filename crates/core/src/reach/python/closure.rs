@@ -570,6 +570,11 @@ impl<'a> Python<'a> {
         for wish in resolver.wishes(&reference.target) {
             match wish {
                 Wish::Module(module, how) => {
+                    // The hook of setuptools does without it, unless
+                    // `distutils` is imported.
+                    if home == rules::SETUPTOOLS_HOOK && self.is_installer(&module) {
+                        continue;
+                    }
                     if reference.sheltered
                         && origin != Origin::User
                         && self.is_installer(&module)

@@ -240,6 +240,11 @@ pub fn six_move(name: &str) -> String {
 /// A library that imports one in a `try` or in a function works without it.
 pub const INSTALLERS: &[&str] = &["pip", "setuptools", "wheel", "uv", "distribute"];
 
+/// Loaded at start-up by `distutils-precedence.pth` wherever setuptools is
+/// installed, to put a copy of `distutils` in the place of the standard one. It
+/// looks for setuptools only then, and does nothing where that is missing.
+pub const SETUPTOOLS_HOOK: &str = "_distutils_hack";
+
 /// Submodules that a package loads by a computed name and that are of no use
 /// without one of several other packages.
 pub struct Optional {
