@@ -351,13 +351,17 @@ fn packages_that_read_themselves_keep_their_source() {
         let reader =
             format!("import inspect\ndef f(x):\n    return inspect.getsource({argument})\n");
         let files = [
-            ("site/lib/__init__.py", "from . import a\n"),
+            (
+                "site/lib/__init__.py",
+                "from . import a\nif TYPE_CHECKING:\n    from .lazy import x\n",
+            ),
             ("site/lib/a.py", reader.as_str()),
+            ("site/lib/lazy.py", ""),
             ("site/lib/unused.py", ""),
             ("site/lib-1.dist-info/METADATA", "Name: lib\n"),
             (
                 "site/lib-1.dist-info/RECORD",
-                "lib/__init__.py,,\nlib/a.py,,\nlib/unused.py,,\n",
+                "lib/__init__.py,,\nlib/a.py,,\nlib/lazy.py,,\nlib/unused.py,,\n",
             ),
         ];
         let (tree, read) = written(&files);
@@ -371,7 +375,11 @@ fn packages_that_read_themselves_keep_their_source() {
             .map(|id| tree.path(*id).to_string())
             .collect();
         let expected: &[&str] = if keeps {
-            &["/site/lib/__init__.py", "/site/lib/a.py"]
+            &[
+                "/site/lib/__init__.py",
+                "/site/lib/a.py",
+                "/site/lib/lazy.py",
+            ]
         } else {
             &[]
         };

@@ -120,6 +120,9 @@ pub enum Gate {
     NamedElsewhere(Vec<Box<str>>),
     /// When the file is run as a program.
     Main,
+    /// Never; but packages that read their own source may find there what to
+    /// load lazily (`if TYPE_CHECKING:`).
+    TypeChecking,
 }
 
 /// The platform for which conditions are decided: Linux and a version.

@@ -311,7 +311,12 @@ impl Walk {
                     self.visit_body(body);
                     return;
                 }
-                Some(false) => continue,
+                Some(false) => {
+                    if constants::is_type_checking(test) {
+                        self.within(Gate::TypeChecking, false, |walk| walk.visit_body(body));
+                    }
+                    continue;
+                }
                 None => {}
             }
             if is_main_test(test) {
