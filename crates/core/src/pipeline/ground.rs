@@ -13,6 +13,7 @@ use whit_sandbox::{Access, Exit, Mount, Running, Touch, Trace};
 use super::{Error, Tools, Wish, prove};
 use crate::index::FileId;
 use crate::observe::Stage;
+use crate::plan::Observed;
 use crate::reach::python::marshal::Columns;
 use crate::reach::python::{self, Facts, Interpreter, Read, Setting};
 use crate::source::FatRoot;
@@ -137,6 +138,34 @@ impl Ground {
                         .is_some_and(|bytecode| read(&bytecode))
             })
             .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// What a run touched, but for the console scripts that Python's import
+    /// stumbled over: the folder of the script that was started is the first
+    /// on `sys.path`, and a script there may be called like a module.
+    pub fn without_stumbles(&self, original: &FatRoot, observed: Vec<Observed>) -> Vec<Observed> {
+        let tree = &original.tree;
+        let scripts: Vec<ImagePath> = self
+            .setting
+            .mains
+            .iter()
+            .filter_map(|main| tree.path(*main).parent())
+            .collect();
+        let stumbled = |(id, access): &Observed| {
+            let node = tree.node(*id);
+            *access == Access::Stat
+                && node.is_file()
+                && node.package.is_some()
+                && node.path.extension().is_none()
+                && node
+                    .path
+                    .parent()
+                    .is_some_and(|folder| scripts.contains(&folder))
+        };
+        observed
+            .into_iter()
+            .filter(|touch| !stumbled(touch))
             .collect()
     }
 

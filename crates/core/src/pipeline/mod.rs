@@ -66,8 +66,12 @@ impl Seen {
             return Self::default();
         };
         let trace = witness.trace();
+        let files = observe::files(&original.tree, &trace);
         Self {
-            files: observe::files(&original.tree, &trace),
+            files: match ground {
+                Some(ground) => ground.without_stumbles(original, files),
+                None => files,
+            },
             read_as_text: ground
                 .map(|ground| ground.read_as_text(original, &trace))
                 .unwrap_or_default(),
