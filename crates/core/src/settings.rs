@@ -10,6 +10,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::observe::{Probe, ProbeError, ProbeTable};
+use crate::plan::Policy;
+use crate::transform::PythonCode;
+
 /// One layer of settings.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -46,25 +50,7 @@ pub struct Settings {
     pub compress: Option<String>,
     /// `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
     pub output: Option<String>,
-    pub probe: Option<Vec<ProbeSetting>>,
-}
-
-/// How much may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    Safe,
-    Tight,
-    Repack,
-}
-
-/// In which form Python libraries ship.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PythonCode {
-    Bytecode,
-    Source,
-    Both,
+    pub probe: Option<Vec<ProbeTable>>,
 }
 
 /// A port as `EXPOSE` writes it: `8000` or `53/udp`.
@@ -72,32 +58,6 @@ pub enum PythonCode {
 pub struct Port {
     pub number: u16,
     pub udp: bool,
-}
-
-/// One `[[probe]]` table. It has exactly one of `http`, `exec` and `test`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct ProbeSetting {
-    /// `GET /page?name=Bob`.
-    pub http: Option<String>,
-    /// A command that is run in the image.
-    #[serde(deserialize_with = "words")]
-    pub exec: Option<Vec<String>>,
-    /// A script of the host that gets `WHIT_BASE_URL`.
-    pub test: Option<PathBuf>,
-    /// A file that `exec` or the image's command reads.
-    pub stdin: Option<PathBuf>,
-    /// Body of an HTTP request, sent as `application/json`.
-    pub json: Option<serde_json::Value>,
-    /// Body of an HTTP request as it is.
-    pub body: Option<String>,
-    pub headers: Option<BTreeMap<String, String>>,
-    /// The HTTP status without which the probe fails.
-    pub expect_status: Option<u16>,
-    /// The exit code without which the probe fails.
-    pub expect_exit: Option<i32>,
-    /// Seconds.
-    pub timeout: Option<u64>,
 }
 
 /// Settings that cannot be read or make no sense.
@@ -114,11 +74,11 @@ pub enum SettingsError {
         path: PathBuf,
         source: Box<toml::de::Error>,
     },
-    #[error("{path}: [[probe]] number {number} {problem}")]
+    #[error("{path}: [[probe]] number {number}: {problem}")]
     Probe {
         path: PathBuf,
         number: usize,
-        problem: &'static str,
+        problem: ProbeError,
     },
 }
 
@@ -127,9 +87,7 @@ impl SettingsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             SettingsError::Read { .. } | SettingsError::Parse { .. } => None,
-            SettingsError::Probe { .. } => {
-                Some("write for example:  [[probe]]  http = \"GET /health\"".to_owned())
-            }
+            SettingsError::Probe { problem, .. } => problem.hint(),
         }
     }
 }
@@ -212,7 +170,7 @@ impl Settings {
 
     fn check(self, path: &Path) -> Result<Self, SettingsError> {
         for (i, probe) in self.probe.iter().flatten().enumerate() {
-            if let Some(problem) = probe.problem() {
+            if let Err(problem) = Probe::try_from(probe.clone()) {
                 return Err(SettingsError::Probe {
                     path: path.to_owned(),
                     number: i + 1,
@@ -221,40 +179,6 @@ impl Settings {
             }
         }
         Ok(self)
-    }
-}
-
-impl ProbeSetting {
-    fn problem(&self) -> Option<&'static str> {
-        let kinds = [
-            self.http.is_some(),
-            self.exec.is_some(),
-            self.test.is_some(),
-        ];
-        match kinds.iter().filter(|set| **set).count() {
-            // A file on standard input alone is a run of the image's command.
-            0 if self.stdin.is_none() => {
-                return Some("has none of `http`, `exec`, `test`, `stdin`");
-            }
-            0 | 1 => {}
-            _ => return Some("has more than one of `http`, `exec` and `test`"),
-        }
-        let about_http = self.json.is_some()
-            || self.body.is_some()
-            || self.headers.is_some()
-            || self.expect_status.is_some();
-        if about_http && self.http.is_none() {
-            return Some(
-                "has `json`, `body`, `headers` or `expect-status`, which only `http` knows",
-            );
-        }
-        if self.json.is_some() && self.body.is_some() {
-            return Some("has both `json` and `body`");
-        }
-        if self.stdin.is_some() && (self.http.is_some() || self.test.is_some()) {
-            return Some("has `stdin`, which only `exec` and the image's command read");
-        }
-        None
     }
 }
 
@@ -381,12 +305,10 @@ mod tests {
             build-packages = ["libpq-dev"]
 
             [[probe]]
-            http = "POST /items"
-            json = { name = "a" }
-            expect-status = 201
+            http = 'POST /items json={"name":"a"}'
 
             [[probe]]
-            exec = ["python", "-V"]
+            exec = "python -V"
             "#,
         )
         .unwrap();
@@ -403,7 +325,7 @@ mod tests {
             .collect();
         assert_eq!(ports, ["8000/tcp", "53/udp"]);
         assert_eq!(settings.policy, Some(Policy::Tight));
-        assert_eq!(settings.probe.unwrap()[0].expect_status, Some(201));
+        assert_eq!(settings.probe.unwrap().len(), 2);
     }
 
     #[test]
@@ -416,11 +338,11 @@ mod tests {
             ("command = []\n", ["line 1", "empty"]),
             (
                 "[[probe]]\nhttp = \"GET /\"\nexec = \"ls\"\n",
-                ["number 1", "more than one"],
+                ["number 1", "asks one question"],
             ),
             (
-                "[[probe]]\nexec = \"ls\"\nexpect-status = 200\n",
-                ["number 1", "expect-status"],
+                "[[probe]]\nexec = \"ls\"\nretries = 200\n",
+                ["unknown field", "retries"],
             ),
         ] {
             let error = parse(text).unwrap_err();

@@ -205,5 +205,7 @@ pub fn host_root() -> FatRoot {
         tree: Tree::new(nodes, Vec::new()),
         dirs: vec!["/".into()],
         config: ImageConfig::new("amd64"),
+        layering: None,
+        stored: None,
     }
 }

@@ -51,14 +51,14 @@ pub enum Command {
     /// Debian packages under it, installs its dependencies with uv, runs it,
     /// keeps what it can reach, and runs the result again before it is written.
     #[command(after_help = BUILD_EXAMPLES)]
-    Build(Build),
+    Build(Box<Build>),
 
     /// Make an existing image smaller
     ///
     /// Runs the image, keeps what it can reach, and runs the result again
     /// before it is written.
     #[command(after_help = SHRINK_EXAMPLES)]
-    Shrink(Shrink),
+    Shrink(Box<Shrink>),
 
     /// Tell why a path is in a small image, or why it is not
     #[command(after_help = WHY_EXAMPLES)]
@@ -186,9 +186,9 @@ pub struct Output {
     /// Name of the image inside the archive (default: the project's, with :latest)
     #[arg(short, long, value_name = "NAME[:TAG]")]
     pub tag: Option<String>,
-    /// gzip[:1-12], zstd[:1-22] or none
-    #[arg(long, value_name = "HOW", default_value = "gzip:10")]
-    pub compress: Compression,
+    /// gzip[:1-12], zstd[:1-19] or none (default gzip:10)
+    #[arg(long, value_name = "HOW")]
+    pub compress: Option<Compression>,
     /// Also write a layer NAME.rescue.tar that turns the small image back into the original
     #[arg(long)]
     pub rescue: bool,
@@ -234,6 +234,9 @@ pub struct Probes {
     /// Run nothing: the result is labelled unproven
     #[arg(long)]
     pub no_run: bool,
+    /// Accept an original whose own command ends with an error
+    #[arg(long)]
+    pub allow_failure: bool,
     /// Write the image although it behaves differently
     #[arg(long)]
     pub accept_differences: bool,
@@ -251,18 +254,18 @@ pub enum NetworkChoice {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Content")]
 pub struct Content {
-    /// safe (all that code can reach), tight (what was observed), repack (drop litter only)
-    #[arg(long, value_name = "POLICY", default_value = "safe")]
-    pub policy: Policy,
+    /// safe (all that code can reach; default), tight (what was observed), repack (drop litter only)
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<Policy>,
     /// Keep these paths
     #[arg(long, value_name = "GLOB")]
     pub keep: Vec<String>,
     /// Drop these paths
     #[arg(long, value_name = "GLOB")]
     pub drop: Vec<String>,
-    /// bytecode, source or both
-    #[arg(long, value_name = "FORM", default_value = "bytecode")]
-    pub python_code: PythonCode,
+    /// bytecode (default), source or both
+    #[arg(long, value_name = "FORM")]
+    pub python_code: Option<PythonCode>,
     /// Leave symbols and debug sections in ELF files
     #[arg(long)]
     pub no_strip: bool,

@@ -52,6 +52,29 @@ impl Tools<'_> {
     }
 }
 
+/// What the runs of the original tell about its files.
+#[derive(Default)]
+struct Seen {
+    files: Vec<plan::Observed>,
+    /// Python sources whose text the app reads.
+    read_as_text: BTreeSet<FileId>,
+}
+
+impl Seen {
+    fn of(original: &FatRoot, ground: Option<&Ground>, witness: Option<&Witness>) -> Self {
+        let Some(witness) = witness else {
+            return Self::default();
+        };
+        let trace = witness.trace();
+        Self {
+            files: observe::files(&original.tree, &trace),
+            read_as_text: ground
+                .map(|ground| ground.read_as_text(original, &trace))
+                .unwrap_or_default(),
+        }
+    }
+}
+
 /// One attempt at a small image, not yet judged.
 struct Attempt {
     plan: Plan,
@@ -94,17 +117,10 @@ pub fn run(
         }
         false => None,
     };
-    let observed = match &witness {
-        Some(witness) => observe::files(&original.tree, &witness.trace()),
-        None => Vec::new(),
-    };
     tools
         .progress
         .phase("following what the code can reach", None);
-    let read_as_text = match (&ground, &witness) {
-        (Some(ground), Some(witness)) => ground.read_as_text(original, &witness.trace()),
-        _ => BTreeSet::new(),
-    };
+    let seen = Seen::of(original, ground.as_ref(), witness.as_ref());
     let reaching = watch.time("reach", || {
         Reaching::prepare(original, wish, ground.as_ref(), &read)
     });
@@ -114,16 +130,7 @@ pub fn run(
     let (attempt, judgement) = loop {
         rounds += 1;
         tools.check_cancelled()?;
-        let attempt = attempt(
-            original,
-            wish,
-            tools,
-            watch,
-            &reaching,
-            &observed,
-            &read_as_text,
-            &repairs,
-        )?;
+        let attempt = attempt(original, wish, tools, watch, &reaching, &seen, &repairs)?;
         let Some(witness) = &mut witness else {
             break (attempt, Judgement::default());
         };
@@ -184,8 +191,7 @@ fn attempt(
     tools: &Tools<'_>,
     watch: &mut Stopwatch,
     reaching: &Reaching<'_>,
-    observed: &[plan::Observed],
-    read_as_text: &BTreeSet<FileId>,
+    seen: &Seen,
     repairs: &[(FileId, How)],
 ) -> Result<Attempt, Error> {
     let tree = &original.tree;
@@ -194,7 +200,7 @@ fn attempt(
             tree,
             wish.policy,
             &reaching.command,
-            observed,
+            &seen.files,
             &reaching.surroundings,
             &wish.keep,
         );
@@ -206,7 +212,7 @@ fn attempt(
     tools.check_cancelled()?;
     tools.progress.phase("stripping and compiling", None);
     let small = watch.time("transform", || {
-        let mut as_text = read_as_text.clone();
+        let mut as_text = seen.read_as_text.clone();
         // The small image was seen to look for these as they are.
         as_text.extend(repairs.iter().map(|(id, _)| *id));
         let bytecode = reaching.bytecode(&plan, wish, &as_text, tools)?;

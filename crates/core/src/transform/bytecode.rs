@@ -485,6 +485,7 @@ mod tests {
             path: ImagePath::from(source.to_str().unwrap()),
             source,
             existing: None,
+            columns: Columns::Keep,
         }
     }
 

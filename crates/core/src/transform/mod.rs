@@ -5,7 +5,8 @@ pub mod bytecode;
 mod honesty;
 mod siphash;
 mod small;
-mod strip;
+#[doc(hidden)]
+pub mod strip;
 
 pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};

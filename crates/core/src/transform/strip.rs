@@ -60,19 +60,24 @@ fn droppable(bytes: &[u8], headers: &Headers) -> Option<BTreeSet<usize>> {
     }
     // The strings of the symbols go with them, unless somebody else's are
     // among them.
+    let links = |by_dropped: bool| -> BTreeSet<usize> {
+        headers
+            .sections
+            .iter()
+            .enumerate()
+            .filter(|(index, user)| {
+                dropped.contains(index) == by_dropped && user.link as usize != *index
+            })
+            .map(|(_, user)| user.link as usize)
+            .collect()
+    };
+    let (by_dropped, by_kept) = (links(true), links(false));
     for (index, section) in headers.sections.iter().enumerate() {
-        let used = |by: &dyn Fn(usize) -> bool| {
-            headers
-                .sections
-                .iter()
-                .enumerate()
-                .any(|(other, user)| user.link as usize == index && other != index && by(other))
-        };
         if section.kind == SHT_STRTAB
             && !section.is_loaded()
             && index != usize::from(headers.names)
-            && used(&|other| dropped.contains(&other))
-            && !used(&|other| !dropped.contains(&other))
+            && by_dropped.contains(&index)
+            && !by_kept.contains(&index)
         {
             dropped.insert(index);
         }
@@ -470,5 +475,27 @@ mod tests {
                 let _ = strip(&bytes);
             }
         }
+    }
+
+    /// As many sections as there can be, each a table of strings: they were
+    /// compared each with each.
+    #[test]
+    fn a_multitude_of_sections() {
+        let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+        bytes.resize(64 + 56, 0);
+        bytes[16] = ET_DYN as u8;
+        bytes[32] = 64;
+        bytes[40] = 64 + 56;
+        bytes[54] = 56;
+        bytes[56] = 1;
+        bytes[58] = 64;
+        bytes[60..62].copy_from_slice(&[0xff; 2]);
+        let mut section = [0; 64];
+        section[4] = SHT_STRTAB as u8;
+        for _ in 0..u16::MAX {
+            bytes.extend_from_slice(&section);
+        }
+        assert_eq!(Headers::parse(&bytes[..]).unwrap().sections.len(), 65_535);
+        assert_eq!(strip(&bytes), None);
     }
 }

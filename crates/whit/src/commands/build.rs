@@ -9,7 +9,7 @@ use whit_core::lock::Lock;
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
-use whit_core::settings::Settings;
+use whit_core::settings::{Port, Settings};
 use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Recipe};
 use whit_core::source::project::{self, Project};
@@ -79,7 +79,12 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     }
     let original = cooked.root;
     let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
-    let mut wish = flags.wish(&args.dir.display().to_string(), &project.name, epoch)?;
+    let mut wish = flags.wish(
+        &args.dir.display().to_string(),
+        &project.name,
+        epoch,
+        &settings,
+    )?;
     wish.mtime = Some(epoch);
     wish.detected = detected(&project);
     wish.provenance.version = project.version.clone();
@@ -91,6 +96,7 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
     let flags = Settings {
         command: (!args.command.is_empty()).then(|| args.command.clone()),
         env: pairs(&args.env, "--env")?,
+        expose: ports(&args.expose),
         user: args.user.clone(),
         workdir: args.workdir.clone(),
         labels: pairs(&args.label, "--label")?,
@@ -115,6 +121,14 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         Failure::input(error).hint(hint)
     })?;
     Ok(flags.or(environment).or(files))
+}
+
+fn ports(numbers: &[u16]) -> Option<Vec<Port>> {
+    let tcp = |number: &u16| Port {
+        number: *number,
+        udp: false,
+    };
+    (!numbers.is_empty()).then(|| numbers.iter().map(tcp).collect())
 }
 
 fn pairs(texts: &[String], flag: &str) -> Result<Option<BTreeMap<String, String>>, Failure> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
+use whit_core::settings::Settings;
 use whit_core::source::{self, FatRoot};
 use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::{Image, Limits, Options, Platform, Reference};
@@ -42,7 +43,11 @@ pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
     let epoch = around
         .source_date_epoch
         .unwrap_or_else(|| created(&original));
-    let mut wish = flags.wish(&args.image, &small_name(&reference), epoch)?;
+    let settings = Settings::load(Path::new(".")).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
     wish.command = (!args.command.is_empty()).then(|| args.command.clone());
     finish(&original, &wish, &flags, &tools, &mut watch, screen)
 }

@@ -9,8 +9,9 @@ use whit_core::observe::{ExecProbe, Limits, Probe, ProbePlan};
 use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
+use whit_core::settings::Settings;
 use whit_core::source::FatRoot;
-use whit_oci::Destination;
+use whit_oci::{Compression, CompressionError, Destination};
 
 use super::why::report_path;
 use crate::args::{Content, NetworkChoice, Output, Probes};
@@ -25,24 +26,51 @@ pub struct Flags<'a> {
 
 impl Flags<'_> {
     /// A wish for an image called `name`, made from `source`.
-    pub fn wish(&self, source: &str, name: &str, epoch: i64) -> Result<Wish, Failure> {
+    ///
+    /// `settings` are those of files; a flag comes before them, and lists add
+    /// up.
+    pub fn wish(
+        &self,
+        source: &str,
+        name: &str,
+        epoch: i64,
+        settings: &Settings,
+    ) -> Result<Wish, Failure> {
         let tag = self
             .output
             .tag
             .clone()
             .unwrap_or_else(|| format!("{name}:latest"));
-        let destination = destination(self.output.output.as_deref(), name, &tag)?;
+        let output = self.output.output.as_ref().or(settings.output.as_ref());
+        let destination = destination(output.map(String::as_str), name, &tag)?;
+        let both = |flags: &[String], files: &Option<Vec<String>>| {
+            let mut all = flags.to_vec();
+            all.extend(files.iter().flatten().cloned());
+            all
+        };
+        let compression = match (self.output.compress, &settings.compress) {
+            (Some(compression), _) => compression,
+            (None, Some(text)) => text.parse().map_err(|error: CompressionError| {
+                let hint = error.hint();
+                Failure::input(error).hint(hint)
+            })?,
+            (None, None) => Compression::Gzip { level: 10 },
+        };
         Ok(Wish {
             source: source.to_owned(),
             detected: Vec::new(),
-            policy: self.content.policy,
-            keep: globs(&self.content.keep, "--keep")?,
-            drop: globs(&self.content.drop, "--drop")?,
-            python_code: self.content.python_code,
+            policy: self.content.policy.or(settings.policy).unwrap_or_default(),
+            keep: globs(&both(&self.content.keep, &settings.keep), "--keep")?,
+            drop: globs(&both(&self.content.drop, &settings.drop), "--drop")?,
+            python_code: self
+                .content
+                .python_code
+                .or(settings.python_code)
+                .unwrap_or_default(),
             strip: !self.content.no_strip,
-            compression: self.output.compress,
+            compression,
             run: !self.probes.no_run,
-            probes: self.probe_plan()?,
+            probes: self.probe_plan(settings)?,
             command: None,
             host_network: self.probes.network == NetworkChoice::Host,
             accept_differences: self.probes.accept_differences,
@@ -64,9 +92,12 @@ impl Flags<'_> {
         self.content.max_unpacked.as_deref().map(size).transpose()
     }
 
-    fn probe_plan(&self) -> Result<ProbePlan, Failure> {
+    fn probe_plan(&self, settings: &Settings) -> Result<ProbePlan, Failure> {
         let flags = self.probes;
         let mut given = Vec::new();
+        for table in settings.probe.iter().flatten() {
+            given.push(Probe::try_from(table.clone())?);
+        }
         for text in &flags.probe {
             let probe = Probe::http(text)
                 .map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
@@ -96,6 +127,7 @@ impl Flags<'_> {
             exec: limit,
             ..Limits::default()
         };
+        plan.allow_failure = flags.allow_failure;
         Ok(plan)
     }
 }

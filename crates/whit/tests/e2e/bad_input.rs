@@ -1,44 +1,226 @@
 //! Bad input: a clear error, exit 2, no output, no trace.
 
-use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Bench, Finished, alone, example, have, whit};
+use crate::crafted::{Blob, Layer, docker_archive, oci_archive};
+use crate::support::{Bench, Finished, built, have, processes, soon, tool};
 
-fn hello_archive(bench: &Bench) -> Vec<u8> {
-    bench
-        .whit(&["build", &example("hello"), "-o", "hello.tar"])
-        .succeeds();
-    let mut bytes = Vec::new();
-    std::fs::File::open(bench.path("hello.tar"))
-        .unwrap()
-        .read_to_end(&mut bytes)
-        .unwrap();
-    bytes
+/// `whit shrink bad.tar` with a cache of its own: an error that says `words`,
+/// and nothing left anywhere.
+#[track_caller]
+fn is_refused(what: &str, archive: &[u8], words: &str) {
+    let bench = Bench::new();
+    std::fs::write(bench.path("bad.tar"), archive).unwrap();
+    let mut command = bench.command(&["shrink", "bad.tar", "-o", "small.tar", "--no-run"]);
+    command.env("XDG_CACHE_HOME", bench.path("cache"));
+    let done = Finished::of(command, &format!("shrink of {what}"))
+        .exits(2)
+        .says("error:")
+        .says(words);
+    assert!(!done.stderr().contains("panicked"), "{}", done.stderr());
+    assert_eq!(bench.names(), ["bad.tar", "cache"], "{what}");
+    assert_eq!(runs_in(&bench.path("cache")), 0, "{what} left a folder");
+}
+
+/// Working folders that are still there.
+fn runs_in(cache: &Path) -> usize {
+    std::fs::read_dir(cache.join("whit/runs")).map_or(0, Iterator::count)
 }
 
 #[test]
 fn a_truncated_or_flipped_archive() {
-    let bench = Bench::new();
-    let whole = hello_archive(&bench);
-    let mut flipped = whole.clone();
-    let middle = flipped.len() / 2;
-    flipped[middle] ^= 0x40;
-    for (name, bytes) in [
-        ("cut.tar", &whole[..whole.len() / 3]),
-        ("flip.tar", &flipped),
-    ] {
-        std::fs::File::create(bench.path(name))
-            .unwrap()
-            .write_all(bytes)
-            .unwrap();
-        let before = bench.names();
-        bench
-            .whit(&["shrink", name, "-o", "small.tar"])
-            .exits(2)
-            .says("error:");
-        assert_eq!(bench.names(), before);
+    let whole = std::fs::read(&built("hello").archive).unwrap();
+    is_refused("a third", &whole[..whole.len() / 3], "bad.tar");
+    for part in [2, 3, 5] {
+        let mut flipped = whole.clone();
+        let place = flipped.len() / part;
+        flipped[place] ^= 0x40;
+        is_refused("a flipped bit", &flipped, "sha256");
     }
+    is_refused("nothing", b"", "bad.tar");
+    is_refused("a text", b"this is no image", "bad.tar");
+}
+
+#[test]
+fn crafted_archives_are_read_where_nothing_is_wrong() {
+    // The control: what the other cases are made of is a good image.
+    let good = Layer::default()
+        .file("app/data.txt", b"hello")
+        .hard_link("app/again.txt", "app/data.txt")
+        .symlink("etc", "/usr/etc")
+        .dir("usr/etc")
+        .file("etc/below-an-absolute-link", b"inside");
+    for archive in [
+        docker_archive(&good.clone().bytes(), None),
+        oci_archive(&good.bytes(), Blob::Honest),
+    ] {
+        let bench = Bench::new();
+        std::fs::write(bench.path("good.tar"), archive).unwrap();
+        bench
+            .whit(&["shrink", "good.tar", "-o", "small.tar", "--no-run"])
+            .succeeds();
+        assert_eq!(
+            bench.names(),
+            ["good.tar", "small.tar", "small.whit.json"],
+            "written"
+        );
+    }
+}
+
+#[test]
+fn paths_that_lead_out_of_the_image() {
+    let layer = |name: &str| Layer::default().file(name, b"outside").bytes();
+    for name in ["../outside", "app/../../outside", "app/../.."] {
+        is_refused(name, &docker_archive(&layer(name), None), name);
+        is_refused(name, &oci_archive(&layer(name), Blob::Honest), name);
+    }
+    let through = Layer::default()
+        .symlink("app", "../../../../../../../../..")
+        .file("app/tmp/whit-was-here", b"outside");
+    let _ = shrink_anyway(&docker_archive(&through.bytes(), None));
+    assert!(!Path::new("/tmp/whit-was-here").exists());
+    assert!(!Path::new("/whit-was-here").exists());
+}
+
+/// Whether it is an error or is kept inside, it ends by itself.
+fn shrink_anyway(archive: &[u8]) -> i32 {
+    let bench = Bench::new();
+    std::fs::write(bench.path("odd.tar"), archive).unwrap();
+    let done = bench.whit(&["shrink", "odd.tar", "-o", "small.tar", "--no-run"]);
+    assert!(matches!(done.code(), 0 | 2), "{}", done.stderr());
+    done.code()
+}
+
+#[test]
+fn entries_that_no_image_has() {
+    let cases = [
+        (
+            "a hard link to nowhere",
+            Layer::default().hard_link("app/link", "no/where"),
+            "app/link",
+        ),
+        (
+            "a hard link out of the image",
+            Layer::default().hard_link("app/link", "../../etc/shadow"),
+            "app/link",
+        ),
+        (
+            "a block device",
+            Layer::default().device("dev/sda", tar::EntryType::Block),
+            "dev/sda",
+        ),
+        (
+            "a file of ten gigabytes in a small layer",
+            Layer::default().sparse("app/big", 10 << 30),
+            "app/big",
+        ),
+    ];
+    for (what, layer, words) in cases {
+        let bytes = layer.bytes();
+        is_refused(what, &docker_archive(&bytes, None), words);
+    }
+}
+
+#[test]
+fn a_wrong_digest() {
+    let layer = Layer::default().file("app/data.txt", b"hello").bytes();
+    let wrong = "sha256:".to_owned() + &"0".repeat(64);
+    is_refused(
+        "a wrong diff id",
+        &docker_archive(&layer, Some(&wrong)),
+        "sha256",
+    );
+    is_refused(
+        "a changed blob",
+        &oci_archive(&layer, Blob::Changed),
+        "sha256",
+    );
+    is_refused(
+        "a missing blob",
+        &oci_archive(&layer, Blob::Missing),
+        "sha256",
+    );
+    is_refused(
+        "a shorter blob",
+        &oci_archive(&layer, Blob::Shorter),
+        "sha256",
+    );
+}
+
+/// `whit build` of a small project from a mirror in a folder.
+#[track_caller]
+fn mirror_is_refused(bench: &Bench, words: &str) {
+    let project = bench.project("app", &[("main.py", "print('hi')\n")]);
+    let mirror = format!("file:{}", bench.path("mirror").display());
+    let mut command = bench.command(&[
+        "build",
+        project.to_str().unwrap(),
+        "-o",
+        "out.tar",
+        "--mirror",
+        &mirror,
+    ]);
+    command.env("XDG_CACHE_HOME", bench.path("cache"));
+    Finished::of(command, "build from a bad mirror")
+        .exits(2)
+        .says("error:")
+        .says(words);
+    assert_eq!(bench.names(), ["app", "cache", "mirror"]);
+    assert_eq!(runs_in(&bench.path("cache")), 0);
+    assert!(!project.join("whit.lock").exists());
+}
+
+#[test]
+fn an_index_that_nobody_signed() {
+    let bench = Bench::new();
+    let release = "Origin: Debian\nSuite: oldstable\nCodename: bookworm\n";
+    bench.project("mirror", &[("dists/bookworm/InRelease", release)]);
+    mirror_is_refused(&bench, "InRelease");
+}
+
+#[test]
+fn an_index_that_was_tampered_with() {
+    // Debian's own, as the host's apt left it.
+    let lists = tool(
+        "sh",
+        &[
+            "-c",
+            "ls /var/lib/apt/lists/*dists_bookworm_InRelease || true",
+        ],
+    );
+    let Some(list) = lists.lines().next() else {
+        assert!(!have(&["Debian's bookworm in /var/lib/apt/lists"]));
+        return;
+    };
+    let genuine = std::fs::read_to_string(list).unwrap();
+    // One digit of one hash.
+    let bench = Bench::new();
+    let at = genuine.find("Packages.xz").unwrap();
+    let digit = genuine[..at]
+        .rfind(|c: char| c.is_ascii_hexdigit())
+        .unwrap();
+    let mut changed = genuine.clone();
+    let other = if &genuine[digit..=digit] == "1" {
+        "2"
+    } else {
+        "1"
+    };
+    changed.replace_range(digit..=digit, other);
+    bench.project("mirror", &[("dists/bookworm/InRelease", &changed)]);
+    mirror_is_refused(&bench, "InRelease");
+    // The right signature, and an index that is not the one it signs.
+    let bench = Bench::new();
+    bench.project(
+        "mirror",
+        &[
+            ("dists/bookworm/InRelease", &genuine),
+            ("dists/bookworm/main/binary-amd64/Packages.xz", "not this"),
+            ("dists/bookworm/main/binary-arm64/Packages.xz", "not this"),
+        ],
+    );
+    mirror_is_refused(&bench, "Packages.xz");
 }
 
 #[test]
@@ -81,24 +263,48 @@ fn registries_are_for_later() {
 #[test]
 fn a_command_that_forks_for_ever() {
     let bench = Bench::new();
-    let project = bench.project(
+    bench.project(
         "bomb",
         &[(
             "main.py",
             "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n",
         )],
     );
-    bench
-        .whit(&[
-            "build",
-            project.to_str().unwrap(),
-            "-o",
-            "out.tar",
-            "--start-timeout",
-            "3",
-        ])
-        .exits(2);
-    assert_eq!(bench.names(), ["bomb"]);
+    let mark = "WHIT_TEST_MARK=forks-for-ever";
+    let mut command = bench.command(&[
+        "build",
+        "bomb",
+        "-o",
+        "out.tar",
+        "--start-timeout",
+        "3",
+        "--probe-timeout",
+        "3",
+        "--env",
+        mark,
+    ]);
+    command.env("WHIT_TEST_MARK", "forks-for-ever");
+    Finished::of(command, "build of a fork bomb")
+        .exits(2)
+        .says("error:");
+    assert!(!bench.path("out.tar").exists());
+    assert!(
+        soon(|| processes(mark).is_empty()),
+        "left: {:?}",
+        processes(mark)
+    );
+}
+
+/// A small tmpfs at `name` while `work` is done.
+fn with_tiny_disk<T>(bench: &Bench, name: &str, size: &str, work: impl FnOnce() -> T) -> T {
+    let place = bench.path(name);
+    std::fs::create_dir(&place).unwrap();
+    let place = place.to_str().unwrap();
+    let size = format!("size={size}");
+    tool("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", place]);
+    let result = work();
+    tool("umount", &[place]);
+    result
 }
 
 #[test]
@@ -106,76 +312,84 @@ fn a_full_disk() {
     if !have(&["root"]) {
         return;
     }
+    let archive = built("hello").archive.to_str().unwrap();
+    // No room for the image.
     let bench = Bench::new();
-    hello_archive(&bench);
-    std::fs::create_dir(bench.path("tiny")).unwrap();
-    let tiny = bench.path("tiny");
-    let mount = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(arguments[0]);
-        command.args(&arguments[1..]).arg(&tiny);
-        Finished::of(command, "mount").succeeds()
-    };
-    mount(&["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs"]);
-    let result = bench.whit(&["shrink", "hello.tar", "-o", "tiny/small.tar"]);
-    let left = std::fs::read_dir(&tiny).unwrap().count();
-    mount(&["umount"]);
-    result.exits(2).says("error:");
+    let (done, left) = with_tiny_disk(&bench, "tiny", "2m", || {
+        let done = bench.whit(&["shrink", archive, "-o", "tiny/small.tar"]);
+        (done, std::fs::read_dir(bench.path("tiny")).unwrap().count())
+    });
+    done.exits(2).says("error:").says("space");
     assert_eq!(left, 0);
+    // No room to work in.
+    let bench = Bench::new();
+    let (done, left) = with_tiny_disk(&bench, "cache", "4m", || {
+        let mut command = bench.command(&["shrink", archive, "-o", "small.tar"]);
+        command.env("XDG_CACHE_HOME", bench.path("cache"));
+        (
+            Finished::of(command, "shrink with a full cache"),
+            runs_in(&bench.path("cache")),
+        )
+    });
+    done.exits(2).says("error:").says("space");
+    assert_eq!(left, 0);
+    assert_eq!(bench.names(), ["cache"]);
 }
 
 #[test]
 fn an_interrupt_in_every_phase_leaves_nothing() {
-    let _turn = alone();
     let bench = Bench::new();
-    // Warm caches, so that every phase comes by in a few seconds.
-    bench
-        .whit(&["build", &example("falcon"), "-o", "warm.tar"])
-        .succeeds();
-    let cache = bench.path("cache");
-    for step in 0..16u64 {
-        let mut command = bench.command(&["build", &example("falcon"), "-o", "out.tar"]);
-        if step % 4 == 3 {
-            // Cold downloads and installation too.
-            command.env("XDG_CACHE_HOME", &cache);
+    bench.example("falcon");
+    let mark = "WHIT_TEST_MARK=interrupted";
+    let mut interrupted = 0;
+    for step in 0..12u64 {
+        let mut command = bench.command(&["build", "falcon", "-o", "out.tar", "--env", mark]);
+        command.env("WHIT_TEST_MARK", "interrupted");
+        let cold = step % 4 == 3;
+        if cold {
+            // Downloads and installation too.
+            command.env("XDG_CACHE_HOME", bench.path("cache"));
         }
         let mut child = command
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(150 + step * 350));
-        let pid = child.id().to_string();
-        let interrupt = std::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status();
+        std::thread::sleep(Duration::from_millis(100 + step * 500));
+        tool(
+            "sh",
+            &[
+                "-c",
+                &format!("kill -INT {} 2>/dev/null || true", child.id()),
+            ],
+        );
         let code = child.wait().unwrap().code();
-        if interrupt.is_ok_and(|status| status.success()) && code != Some(0) {
-            assert!(
-                matches!(code, Some(2 | 130)),
-                "interrupted after {step} steps: {code:?}"
-            );
-            let left: Vec<String> = bench
-                .names()
-                .into_iter()
-                .filter(|name| name != "cache" && !name.starts_with("warm."))
-                .collect();
-            assert!(left.is_empty(), "left behind: {left:?}");
-        } else {
+        let _ = std::fs::remove_file(bench.path("falcon/whit.lock"));
+        if code == Some(0) {
             // It was done before the signal came.
             for name in ["out.tar", "out.whit.json"] {
-                let _ = std::fs::remove_file(bench.path(name));
+                std::fs::remove_file(bench.path(name)).unwrap();
             }
+            continue;
         }
-    }
-    let processes = std::process::Command::new("pgrep")
-        .args(["-f", "gunicorn"])
-        .output();
-    if let Ok(processes) = processes {
-        assert_eq!(
-            String::from_utf8_lossy(&processes.stdout),
-            "",
-            "processes were left"
+        interrupted += 1;
+        // The first moments belong to the program's start, before it listens.
+        let early = step == 0 && code.is_none();
+        assert!(
+            early || matches!(code, Some(2 | 130)),
+            "interrupted at step {step}: {code:?}"
+        );
+        let mut names = bench.names();
+        names.retain(|name| name != "cache");
+        assert_eq!(names, ["falcon"], "at step {step}");
+        if cold {
+            assert_eq!(runs_in(&bench.path("cache")), 0, "at step {step}");
+        }
+        assert!(
+            soon(|| processes(mark).is_empty()),
+            "left at step {step}: {:?}",
+            processes(mark)
         );
     }
-    let _ = whit();
+    assert!(interrupted >= 3, "only {interrupted} were interrupted");
 }

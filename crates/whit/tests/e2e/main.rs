@@ -5,7 +5,15 @@
 //! an engine or a tool say so when they skip, and in CI (`CI` set) they fail
 //! instead.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests end where something is not as it should be, and say what they skip"
+)]
+
 mod bad_input;
+mod crafted;
 mod examples;
 mod formats;
 mod proof;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Bench, example};
+use crate::support::{Bench, built, tool};
 
 #[test]
 fn a_needed_file_that_was_dropped_comes_back() {
@@ -11,7 +11,7 @@ fn a_needed_file_that_was_dropped_comes_back() {
     let report = bench
         .whit(&[
             "build",
-            &example("hello"),
+            bench.example("hello"),
             "--drop",
             "/usr/lib/python3.*/json",
             "--json",
@@ -132,11 +132,8 @@ fn a_service_that_never_listens_ends_with_its_log() {
 #[test]
 fn every_path_of_the_fastapi_example_is_explained() {
     let bench = Bench::new();
-    let report = bench
-        .whit(&["build", &example("fastapi"), "-o", "app.tar", "--json"])
-        .succeeds()
-        .json();
-    let files = report["files"].as_array().unwrap();
+    let app = built("fastapi");
+    let files = app.report["files"].as_array().unwrap();
     assert!(files.iter().any(|file| file["kept"] == true));
     assert!(files.iter().any(|file| file["kept"] == false));
     let by_path: std::collections::HashMap<&str, &Value> = files
@@ -156,22 +153,95 @@ fn every_path_of_the_fastapi_example_is_explained() {
         }
         assert!(here["from"].is_null(), "{} goes in circles", file["path"]);
     }
+    // What is in the archive is what is called kept.
+    let bundle = unpacked(&bench, &app.archive);
+    for file in files {
+        let path = file["path"].as_str().unwrap();
+        if file["kept"] == false {
+            let place = format!("{bundle}{path}");
+            assert!(
+                std::fs::symlink_metadata(place).is_err(),
+                "{path} is called dropped and is there"
+            );
+        }
+    }
     // One kept and one dropped path, through the command.
+    let archive = app.archive.to_str().unwrap();
     let kept = files
         .iter()
         .find(|file| file["kept"] == true && file["from"].is_string())
         .unwrap();
     bench
-        .whit(&["why", "app.tar", kept["path"].as_str().unwrap()])
+        .whit(&["why", archive, kept["path"].as_str().unwrap()])
         .succeeds()
         .says("kept");
     let dropped = files.iter().find(|file| file["kept"] == false).unwrap();
     bench
-        .whit(&["why", "app.tar", dropped["path"].as_str().unwrap()])
+        .whit(&["why", archive, dropped["path"].as_str().unwrap()])
         .succeeds()
         .says("dropped");
     bench
-        .whit(&["why", "app.tar", "/no/such/path"])
+        .whit(&["why", archive, "/no/such/path"])
         .exits(2)
         .says("neither the image nor its original");
+}
+
+/// The root of a Docker archive, unpacked by tar.
+fn unpacked(bench: &Bench, archive: &std::path::Path) -> String {
+    let image = bench.path("image");
+    let root = bench.path("root");
+    std::fs::create_dir(&image).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let image = image.to_str().unwrap();
+    let root = root.to_str().unwrap();
+    tool("tar", &["-xf", archive.to_str().unwrap(), "-C", image]);
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(format!("{image}/manifest.json")).unwrap()).unwrap();
+    for layer in manifest[0]["Layers"].as_array().unwrap() {
+        let layer = format!("{image}/{}", layer.as_str().unwrap());
+        tool("tar", &["-xf", &layer, "-C", root]);
+    }
+    root.to_owned()
+}
+
+#[test]
+fn a_small_image_serves_on_a_port_of_the_host() {
+    let app = built("falcon");
+    let bench = Bench::new();
+    // A port that is free now; the kernel does not give it out again at once.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut service = bench
+        .command(&[
+            "run",
+            app.archive.to_str().unwrap(),
+            "-p",
+            &format!("{port}:8000"),
+        ])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let answered = crate::support::soon(|| ask(port).is_some_and(|text| text.contains(" 200 ")));
+    tool("kill", &["-TERM", &service.id().to_string()]);
+    let ended = service.wait().unwrap();
+    assert!(answered, "no answer; it ended with {ended}");
+    assert!(ask(port).is_none(), "it still answers");
+}
+
+/// What `GET /` answers there, headers and all.
+fn ask(port: u16) -> Option<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let wait = Some(std::time::Duration::from_secs(5));
+    stream.set_read_timeout(wait).ok()?;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
 }

@@ -2,26 +2,26 @@
 
 use std::process::Command;
 
-use crate::support::{Bench, Finished, alone, example, have, whit};
+use crate::support::{Bench, Finished, built, copy_example, have, whit};
 
 #[test]
 fn two_folders_two_users_one_digest() {
     if !have(&["root", "setpriv"]) {
         return;
     }
-    let _turn = alone();
     let bench = Bench::new();
-    let mine = bench.path("mine");
-    let theirs = bench.path("their-folder");
-    for dir in [&mine, &theirs] {
-        copy(&example("fastapi"), dir.to_str().unwrap());
-    }
-    let first = bench
-        .whit(&["build", "mine", "-o", "first.tar", "--json"])
-        .succeeds()
-        .json();
+    // Two users have the project in two places; the image's name is its own.
+    let theirs = bench.path("their-folder/falcon");
+    std::fs::create_dir(bench.path("their-folder")).unwrap();
+    copy_example("falcon", &theirs);
+    let built = built("falcon");
+    let first = &built.report;
     // The lock is part of the project: the second build gets it with it.
-    std::fs::copy(mine.join("whit.lock"), theirs.join("whit.lock")).unwrap();
+    std::fs::copy(
+        built.archive.with_file_name("falcon").join("whit.lock"),
+        theirs.join("whit.lock"),
+    )
+    .unwrap();
     // Another user, with a cache of their own.
     let home = bench.path("home");
     std::fs::create_dir(&home).unwrap();
@@ -42,7 +42,7 @@ fn two_folders_two_users_one_digest() {
     second
         .args(["--reuid", "12345", "--regid", "12345", "--clear-groups"])
         .arg(&program)
-        .args(["build", "their-folder", "-o", "second.tar", "--json"])
+        .args(["build", "their-folder/falcon", "-o", "second.tar", "--json"])
         .env("HOME", &home)
         .env_remove("XDG_CACHE_HOME")
         .env_remove("SOURCE_DATE_EPOCH")
@@ -52,10 +52,4 @@ fn two_folders_two_users_one_digest() {
         .json();
     assert_eq!(first["digest"], second["digest"]);
     assert_eq!(first["layers"], second["layers"]);
-}
-
-fn copy(from: &str, to: &str) {
-    let mut copy = Command::new("cp");
-    copy.args(["-r", from, to]);
-    Finished::of(copy, "cp").succeeds();
 }

@@ -1,8 +1,10 @@
 //! Running whit and its surroundings.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,6 +23,12 @@ impl Bench {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// A copy of an example, under its own name.
+    pub fn example(&self, name: &'static str) -> &'static str {
+        copy_example(name, &self.path(name));
+        name
     }
 
     /// Writes a small project.
@@ -141,13 +149,84 @@ pub fn repository() -> PathBuf {
         .unwrap()
 }
 
-pub fn example(name: &str) -> String {
-    repository()
-        .join("examples")
-        .join(name)
-        .to_str()
-        .unwrap()
-        .to_owned()
+/// An example, built once for all tests.
+pub struct Built {
+    pub archive: PathBuf,
+    pub report: Value,
+}
+
+/// Builds an example, or waits for who does.
+#[track_caller]
+pub fn built(name: &str) -> &'static Built {
+    type Shelf = Mutex<BTreeMap<String, Arc<OnceLock<&'static Built>>>>;
+    static SHELF: Shelf = Mutex::new(BTreeMap::new());
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        // Below target/, where it need not be removed; what an earlier run
+        // left makes room.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    });
+    let place = Arc::clone(
+        SHELF
+            .lock()
+            .unwrap_or_else(|poison| poison.into_inner())
+            .entry(name.to_owned())
+            .or_default(),
+    );
+    place.get_or_init(|| {
+        copy_example(name, &folder.join(name));
+        let mut command = Command::new(whit());
+        command
+            .args(["build", name, "--json"])
+            .current_dir(folder)
+            .env_remove("SOURCE_DATE_EPOCH")
+            .stdin(Stdio::null());
+        let report = Finished::of(command, &format!("whit build {name}"))
+            .succeeds()
+            .json();
+        Box::leak(Box::new(Built {
+            archive: folder.join(format!("{name}.tar")),
+            report,
+        }))
+    })
+}
+
+/// Copies an example, for whit leaves a `whit.lock` in a project.
+pub fn copy_example(name: &str, to: &Path) {
+    let from = repository().join("examples").join(name);
+    tool("cp", &["-r", from.to_str().unwrap(), to.to_str().unwrap()]);
+    let _ = std::fs::remove_file(to.join("whit.lock"));
+}
+
+/// Processes that have `mark` in the environment that they were started with.
+pub fn processes(mark: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let marked = environment
+            .windows(mark.len())
+            .any(|part| part == mark.as_bytes());
+        if marked {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            found.push(String::from_utf8_lossy(&line).replace('\0', " "));
+        }
+    }
+    found
+}
+
+/// Waits until a condition holds; processes take a moment to be gone.
+pub fn soon(condition: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    while !condition() {
+        if start.elapsed() > Duration::from_secs(10) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    true
 }
 
 /// Runs a tool of the host and returns what it printed.

@@ -7,6 +7,8 @@
 
 pub mod cache;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod modules;
 mod search;
 mod strings;

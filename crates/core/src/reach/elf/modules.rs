@@ -141,7 +141,7 @@ fn gconv_folder(table: &ImagePath) -> ImagePath {
 
 /// Database → services of a `nsswitch.conf`; actions such as
 /// `[NOTFOUND=return]` are left out.
-fn parse_services(text: &str) -> BTreeMap<String, Vec<String>> {
+pub(super) fn parse_services(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut services = BTreeMap::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();
@@ -170,7 +170,7 @@ fn parse_services(text: &str) -> BTreeMap<String, Vec<String>> {
 
 /// Character set, aliases included → module, for every line of a
 /// `gconv-modules` table (glibc manual, "iconv in the GNU C Library").
-fn parse_conversions(text: &str) -> Vec<(String, String)> {
+pub(super) fn parse_conversions(text: &str) -> Vec<(String, String)> {
     const INTERNAL: &str = "INTERNAL";
     let mut modules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut aliases = Vec::new();

@@ -103,7 +103,8 @@ fn chunks(
     ranges: &[(u64, u64)],
     mut each: impl FnMut(&[u8], bool, bool),
 ) {
-    let mut budget = MAX_SEARCHED;
+    // No byte needs to be searched twice, though ranges may overlap.
+    let mut budget = MAX_SEARCHED.min(bytes.length());
     for (offset, length) in ranges {
         let room = bytes.length().saturating_sub(*offset);
         let length = (*length).min(room).min(budget);

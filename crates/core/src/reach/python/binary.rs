@@ -34,6 +34,10 @@ const SHORTEST_GLUED: usize = 300;
 /// Most glued text that is kept of one file, and that one table may unpack to.
 const MOST_GLUED: usize = 16 << 20;
 const LARGEST_TABLE: usize = 4 << 20;
+/// Most bytes that are unpacked of one file to see whether they are a table,
+/// and what each attempt counts for at least.
+const MOST_INFLATED: u64 = 256 << 20;
+const ATTEMPT: u64 = 16 << 10;
 
 /// Every Cython module has this name, for the marker of its coroutines; it is
 /// used only after the app itself imported asyncio.
@@ -67,7 +71,9 @@ pub fn strings(bytes: &[u8]) -> Strings {
             && memchr::memmem::find(&strings.glued, b"__test__").is_none();
     }
     strings.dotted.remove(IN_EVERY_CYTHON);
-    while let Some(at) = memchr::memmem::find(&strings.glued, IN_EVERY_CYTHON.as_bytes()) {
+    let marks: Vec<usize> =
+        memchr::memmem::find_iter(&strings.glued, IN_EVERY_CYTHON.as_bytes()).collect();
+    for at in marks {
         strings.glued[at..at + IN_EVERY_CYTHON.len()].fill(0);
     }
     strings
@@ -90,11 +96,14 @@ fn glued(run: &[u8], rust: bool, into: &mut Vec<u8>) {
 
 /// Unpacks compressed string tables wherever one begins.
 fn tables(bytes: &[u8], into: &mut Vec<u8>) {
+    let mut budget = MOST_INFLATED;
     let mut at = 0;
     while at + 16 < bytes.len() && into.len() < MOST_GLUED {
         let here = &bytes[at..];
         let unpacked = match here[0] {
-            0x78 if matches!(here[1], 0x01 | 0x5e | 0x9c | 0xda) => inflate(here),
+            0x78 if matches!(here[1], 0x01 | 0x5e | 0x9c | 0xda) && budget > 0 => {
+                inflate(here, &mut budget)
+            }
             // Eight literals: nothing to refer back to yet.
             0xff if here[1..9].iter().all(|b| is_text(*b)) => lzss(here),
             _ => None,
@@ -107,12 +116,12 @@ fn tables(bytes: &[u8], into: &mut Vec<u8>) {
     }
 }
 
-fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
+fn inflate(bytes: &[u8], budget: &mut u64) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(LARGEST_TABLE.min(bytes.len() * 8));
     let mut inflater = flate2::Decompress::new(true);
-    let status = inflater
-        .decompress_vec(bytes, &mut out, flate2::FlushDecompress::Finish)
-        .ok()?;
+    let status = inflater.decompress_vec(bytes, &mut out, flate2::FlushDecompress::Finish);
+    *budget = budget.saturating_sub(inflater.total_out().max(ATTEMPT));
+    let status = status.ok()?;
     (status == flate2::Status::StreamEnd && out.len() > 64).then_some(out)
 }
 
@@ -237,5 +246,18 @@ mod tests {
     #[test]
     fn cython_without_names_is_noticed() {
         assert!(strings(b"\0__pyx_capi__\0\x01\x02\x03").unreadable);
+    }
+
+    /// Each took minutes when every piece of the input cost a search of all.
+    #[test]
+    fn tables_made_to_be_slow() {
+        // Stored blocks of which each holds the beginnings of thousands.
+        let bomb = b"\x78\x01\x00\xff\xff\x00\x00".repeat(300_000);
+        let mut bytes = b"\0pyx_\0".to_vec();
+        bytes.extend(bomb);
+        assert!(strings(&bytes).glued.len() <= MOST_GLUED + LARGEST_TABLE + 1);
+        let marks = IN_EVERY_CYTHON.as_bytes().repeat(MOST_GLUED / 20);
+        let glued = strings(&marks).glued;
+        assert!(memchr::memmem::find(&glued, IN_EVERY_CYTHON.as_bytes()).is_none());
     }
 }

@@ -59,9 +59,21 @@ const IMPORTERS: &[&str] = &[
 /// Names that contain `import` and do not import.
 const NO_IMPORTERS: &[&str] = &["ImportError", "reimport", "importorskip", "is_import"];
 
-/// True for functions that read the source text of code.
-pub fn reads_source(name: &str) -> bool {
+/// True for `inspect.getsource(module)` and its kin, where what is read is a
+/// whole module: a package that does so reads itself. Where it is a function
+/// or class that came from outside, it is the app's, whose source stays.
+pub fn reads_own_source(call: &ast::ExprCall) -> bool {
+    let name = match &*call.func {
+        Expr::Attribute(method) => method.attr.as_str(),
+        Expr::Name(name) => name.id.as_str(),
+        _ => return false,
+    };
     matches!(name, "getsource" | "getsourcelines" | "findsource")
+        && match call.arguments.args.first() {
+            Some(Expr::Name(name)) => name.id.contains("mod"),
+            Some(Expr::Subscript(_) | Expr::Call(_) | Expr::Attribute(_)) => true,
+            _ => false,
+        }
 }
 
 /// Tells what a call does.

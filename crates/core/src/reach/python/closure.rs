@@ -7,79 +7,19 @@ use std::sync::{Mutex, OnceLock};
 use rayon::prelude::*;
 use whit_oci::ImagePath;
 
-use super::binary::{self, Strings};
-use super::data;
 use super::distributions::{DistributionId, Distributions, Read};
 use super::facts::Facts;
 use super::imports::{Gate, Imports, Reference, Target, is_dotted};
-use super::interpreter::Launch;
 use super::modules::{Module, Modules};
 use super::names::{Names, Sleeper};
+use super::packages::vendored;
 use super::resolve::{Resolver, Wish};
 use super::rules::{self, HIDDEN};
+use super::setting::Setting;
 use super::startup;
 use super::walk::is_common;
 use crate::index::{FileId, Tree};
 use crate::reach::{Analyzer, Found, How};
-
-/// What the app's surroundings are, as far as Python's code leans on them.
-#[derive(Debug, Clone, Default)]
-pub struct Setting {
-    /// The interpreter's file, all links followed.
-    pub interpreter: Option<FileId>,
-    /// The script's folder, or the working directory: the first entry of
-    /// `sys.path`; several where several programs are started.
-    pub first: Vec<ImagePath>,
-    /// Folders of `PATH`.
-    pub search: Vec<ImagePath>,
-    /// Folders of shared libraries.
-    pub libraries: Vec<ImagePath>,
-    /// Files that are run as programs: `python FILE`, console scripts.
-    pub mains: Vec<FileId>,
-    /// Modules that are run as programs: `python -m`.
-    pub modules: Vec<String>,
-    /// Words of the command and values of the environment, some of which name
-    /// modules: `app.main:app`, `config.settings`.
-    pub words: Vec<String>,
-}
-
-impl Setting {
-    /// The surroundings of a launch: `cwd` is the working directory, `env` the
-    /// image's environment, `libraries` the folders of shared libraries.
-    pub fn of(
-        tree: &Tree,
-        launch: &Launch,
-        cwd: &ImagePath,
-        env: &[(String, String)],
-        libraries: Vec<ImagePath>,
-    ) -> Self {
-        let value = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let mut first: Vec<ImagePath> = launch
-            .scripts
-            .iter()
-            .filter_map(|script| tree.path(*script).parent())
-            .collect();
-        // `-m` and many servers put it there.
-        first.push(cwd.clone());
-        let search = value("PATH")
-            .unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .split(':')
-            .filter(|dir| dir.starts_with('/'))
-            .map(ImagePath::clamped)
-            .collect();
-        let mut words = launch.words.clone();
-        words.extend(env.iter().map(|(_, value)| value.clone()));
-        Self {
-            interpreter: launch.interpreter.as_ref().map(|python| python.file),
-            first,
-            search,
-            libraries,
-            mains: launch.scripts.clone(),
-            modules: launch.modules.clone(),
-            words,
-        }
-    }
-}
 
 /// Whose code a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,15 +40,15 @@ pub struct Python<'a> {
     pub(super) setting: Setting,
     pub(super) distributions: Distributions,
     pub(super) modules: Modules<'a>,
-    stdlib: ImagePath,
-    sites: Vec<ImagePath>,
+    pub(super) stdlib: ImagePath,
+    pub(super) sites: Vec<ImagePath>,
     /// The dotted modules of the standard library, once asked for.
-    standard_dotted: OnceLock<Vec<String>>,
+    pub(super) standard_dotted: OnceLock<Vec<String>>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     units: HashMap<FileId, Unit>,
     names: Names,
     edges: BTreeMap<FileId, Vec<(FileId, How)>>,
@@ -120,11 +60,13 @@ struct State {
     asked: HashSet<FileId>,
     late: Vec<(FileId, How)>,
     builtins: HashSet<String>,
-    distributions: HashSet<DistributionId>,
-    tops: HashSet<(DistributionId, String)>,
+    pub(super) distributions: HashSet<DistributionId>,
+    pub(super) tops: HashSet<(DistributionId, String)>,
     mains: HashSet<FileId>,
     stars: HashMap<FileId, Vec<FileId>>,
     reads_source: BTreeSet<FileId>,
+    /// Distributions with such files.
+    self_readers: HashSet<DistributionId>,
 }
 
 /// A file that was read.
@@ -138,7 +80,7 @@ struct Unit {
 }
 
 /// What reading one file gives, before it is put into the state.
-enum Read1 {
+pub(super) enum Reading {
     Source(Box<Imports>),
     /// What its strings tell, and its glued text.
     Extension(Box<Imports>, Vec<u8>),
@@ -321,20 +263,20 @@ impl<'a> Python<'a> {
                 return;
             }
             let batch = std::mem::take(&mut state.queue);
-            let read: Vec<Read1> = batch.par_iter().map(|file| self.read_one(*file)).collect();
+            let read: Vec<Reading> = batch.par_iter().map(|file| self.read_one(*file)).collect();
             for (file, read) in batch.into_iter().zip(read) {
                 self.take_in(state, file, read);
             }
         }
     }
 
-    fn read_one(&self, file: FileId) -> Read1 {
+    fn read_one(&self, file: FileId) -> Reading {
         if self.setting.interpreter == Some(file) {
-            return Read1::Interpreter;
+            return Reading::Interpreter;
         }
         let node = self.tree.node(file);
         if !node.is_file() {
-            return Read1::Other;
+            return Reading::Other;
         }
         match node.path.extension() {
             Some(b"py" | b"pyw") => {}
@@ -344,22 +286,24 @@ impl<'a> Python<'a> {
             Some(b"pyc") if !node.path.components().any(|part| part == b"__pycache__") => {
                 let platform = self.facts.platform();
                 return match (self.read)(file) {
-                    Some(bytes) => Read1::Source(Box::new(Imports::of_bytecode(&bytes, platform))),
-                    None => Read1::Other,
+                    Some(bytes) => {
+                        Reading::Source(Box::new(Imports::of_bytecode(&bytes, platform)))
+                    }
+                    None => Reading::Other,
                 };
             }
             Some(b"pth") => {
                 return match (self.read)(file) {
-                    Some(bytes) => Read1::Source(Box::new(startup::pth(&bytes, self.facts))),
-                    None => Read1::Other,
+                    Some(bytes) => Reading::Source(Box::new(startup::pth(&bytes, self.facts))),
+                    None => Reading::Other,
                 };
             }
             _ if self.setting.mains.contains(&file) => {}
             _ if node.meta.mode & 0o111 != 0 && node.size() < 1 << 20 => {}
-            _ => return Read1::Other,
+            _ => return Reading::Other,
         }
         let Some(bytes) = (self.read)(file) else {
-            return Read1::Other;
+            return Reading::Other;
         };
         let is_script = |bytes: &[u8]| {
             let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -370,27 +314,27 @@ impl<'a> Python<'a> {
             || self.setting.mains.contains(&file)
             || is_script(&bytes)
         {
-            Read1::Source(Box::new(Imports::of(&bytes, self.facts.platform())))
+            Reading::Source(Box::new(Imports::of(&bytes, self.facts.platform())))
         } else {
-            Read1::Other
+            Reading::Other
         }
     }
 
-    fn take_in(&self, state: &mut State, file: FileId, read: Read1) {
+    fn take_in(&self, state: &mut State, file: FileId, read: Reading) {
         let origin = self.origin(file);
         let name = self.modules.name_of(self.tree.path(file));
         let mut woken = Vec::new();
         let imports = match read {
-            Read1::Other => return,
-            Read1::Interpreter => {
+            Reading::Other => return,
+            Reading::Interpreter => {
                 for (to, how) in startup::edges(self) {
                     state.edge(file, to, how);
                 }
                 woken.extend(self.hidden(state, file, ""));
                 Imports::default()
             }
-            Read1::Source(imports) => *imports,
-            Read1::Extension(imports, glued) => {
+            Reading::Source(imports) => *imports,
+            Reading::Extension(imports, glued) => {
                 state.names.glue(glued);
                 *imports
             }
@@ -403,6 +347,12 @@ impl<'a> Python<'a> {
         }
         if imports.reads_source {
             state.reads_source.insert(file);
+            if let Origin::Library(id) = origin
+                && state.self_readers.insert(id)
+            {
+                woken
+                    .extend(state.scopes_behind(&Gate::TypeChecking, |unit| unit.origin == origin));
+            }
         }
         if let Some((name, _)) = &name {
             woken.extend(self.hidden(state, file, name));
@@ -526,6 +476,10 @@ impl<'a> Python<'a> {
                     .iter()
                     .any(|name| state.names.wait_elsewhere(name, file, sleeper)),
                 Gate::Main => origin == Origin::User || state.mains.contains(&file),
+                Gate::TypeChecking => match origin {
+                    Origin::Library(id) => state.self_readers.contains(&id),
+                    _ => false,
+                },
             };
             if open {
                 woken.push(sleeper);
@@ -604,7 +558,11 @@ impl<'a> Python<'a> {
                     woken.extend(self.link(state, file, &module, &how));
                     if let Some(id) = self.modules.find(&module).and_then(|m| file_of(&m)) {
                         state.mains.insert(id);
-                        woken.extend(state.main_scopes(id));
+                        if let Some(unit) = state.units.get(&id) {
+                            let name = unit.name.clone();
+                            woken
+                                .extend(state.scopes_behind(&Gate::Main, |unit| unit.name == name));
+                        }
                     }
                 }
                 Wish::File(to, how) => state.edge(file, to, how),
@@ -628,7 +586,13 @@ impl<'a> Python<'a> {
     }
 
     /// Edges to a module and the packages around it.
-    fn link(&self, state: &mut State, from: FileId, module: &str, how: &How) -> Vec<Sleeper> {
+    pub(super) fn link(
+        &self,
+        state: &mut State,
+        from: FileId,
+        module: &str,
+        how: &How,
+    ) -> Vec<Sleeper> {
         let mut woken = Vec::new();
         for end in ends(module) {
             let name = &module[..end];
@@ -689,199 +653,6 @@ impl<'a> Python<'a> {
         }
         woken
     }
-
-    /// A distribution of which `file` is used: its metadata, the data beside
-    /// the file, and what it declares to need where imports don't show it.
-    fn distribution(&self, state: &mut State, file: FileId, id: DistributionId) -> Vec<Sleeper> {
-        let mut woken = Vec::new();
-        let distribution = self.distributions.get(id);
-        let name = &distribution.name;
-        let top = self
-            .tree
-            .path(file)
-            .strip_prefix(&distribution.site)
-            .and_then(|rest| rest.split(|b| *b == b'/').next())
-            .map(|top| String::from_utf8_lossy(top).into_owned())
-            .unwrap_or_default();
-        let first = state.distributions.insert(id);
-        if first {
-            for metadata in [distribution.metadata, distribution.entry_points_file]
-                .into_iter()
-                .flatten()
-            {
-                state.edge(file, metadata, How::PackageMetadata(name.clone()));
-            }
-        }
-        let fresh: Vec<String> = [top, String::new()]
-            .into_iter()
-            .filter(|top| state.tops.insert((id, top.clone())))
-            .collect();
-        if !fresh.is_empty() {
-            let data = data::data(self.tree, distribution);
-            for top in fresh {
-                for data in data.get(&top).into_iter().flatten() {
-                    state.edge(file, *data, How::PackageData(name.clone()));
-                }
-            }
-        }
-        if first {
-            let native = distribution
-                .files
-                .iter()
-                .any(|file| self.tree.path(*file).extension() == Some(b"so"));
-            for required in &distribution.requires {
-                let Some(other) = self.distributions.named(required, &distribution.site) else {
-                    continue;
-                };
-                // Compiled code imports unseen; data is not imported at all.
-                if native || self.is_mostly_data(other) {
-                    for module in self.top_modules(other) {
-                        woken.extend(self.link(state, file, &module, &How::Depends(name.clone())));
-                    }
-                }
-            }
-        }
-        woken
-    }
-
-    /// True for modules of pip, setuptools and the like.
-    fn is_installer(&self, module: &str) -> bool {
-        let Some(id) = self.modules.find(module).and_then(|m| file_of(&m)) else {
-            return false;
-        };
-        self.distributions.owner(id).is_some_and(|owner| {
-            rules::INSTALLERS.contains(&self.distributions.get(owner).name.as_str())
-        })
-    }
-
-    /// True for distributions that exist for their data: zones, certificates.
-    fn is_mostly_data(&self, id: DistributionId) -> bool {
-        let distribution = self.distributions.get(id);
-        let size = |files: &mut dyn Iterator<Item = FileId>| -> u64 {
-            files.map(|file| self.tree.node(file).size()).sum()
-        };
-        let data = size(&mut data::data(self.tree, distribution).into_values().flatten());
-        let code =
-            size(
-                &mut distribution.files.iter().copied().filter(|file| {
-                    matches!(self.tree.path(*file).extension(), Some(b"py" | b"so"))
-                }),
-            );
-        data > code
-    }
-
-    /// The importable names at the top of a distribution.
-    fn top_modules(&self, id: DistributionId) -> BTreeSet<String> {
-        let distribution = self.distributions.get(id);
-        distribution
-            .files
-            .iter()
-            .filter_map(|file| self.modules.name_of(self.tree.path(*file)))
-            .filter_map(|(name, is_package)| {
-                (is_package || !name.contains('.'))
-                    .then(|| name.split('.').next().unwrap_or_default().to_owned())
-            })
-            .collect()
-    }
-
-    fn read_extension(&self, file: FileId) -> Read1 {
-        let origin = self.origin(file);
-        if origin == Origin::Standard {
-            // What these import is in a table.
-            return Read1::Extension(Box::default(), Vec::new());
-        }
-        let Some(bytes) = (self.read)(file) else {
-            return Read1::Other;
-        };
-        let name = self.modules.name_of(self.tree.path(file));
-        let strings = binary::strings(&bytes);
-        let imports = self.extension(&strings, &name, origin);
-        Read1::Extension(Box::new(imports), strings.glued)
-    }
-
-    /// What an extension module's strings tell.
-    fn extension(
-        &self,
-        strings: &Strings,
-        name: &Option<(String, bool)>,
-        origin: Origin,
-    ) -> Imports {
-        let mut found: BTreeSet<String> = strings.dotted.clone();
-        let mut tops: BTreeSet<String> = rules::IMPORTED_BY_EXTENSIONS
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect();
-        // Dotted names that glued text is searched for.
-        let mut dotted = Vec::new();
-        if let Origin::Library(id) = origin {
-            let distribution = self.distributions.get(id);
-            let partners = distribution
-                .requires
-                .iter()
-                .filter_map(|required| self.distributions.named(required, &distribution.site))
-                .chain([id]);
-            for partner in partners {
-                for top in self.top_modules(partner) {
-                    if !strings.glued.is_empty() {
-                        dotted.extend(self.modules.dotted_below(&distribution.site.join(&top)));
-                    }
-                    tops.insert(top);
-                }
-            }
-        }
-        found.extend(strings.single.intersection(&tops).cloned());
-        let mut siblings = BTreeMap::new();
-        if let Some((name, is_package)) = name {
-            let package = own_package(name, *is_package);
-            for module in self.modules.submodules(package) {
-                if let Some((_, last)) = module.rsplit_once('.') {
-                    siblings.insert(last.to_owned(), module.clone());
-                }
-            }
-        }
-        // `from .sibling import x`; all of them where nothing can be read.
-        found.extend(
-            siblings
-                .iter()
-                .filter(|(last, _)| strings.unreadable || strings.single.contains(*last))
-                .map(|(_, module)| module.clone()),
-        );
-        if !strings.glued.is_empty() {
-            dotted.extend(
-                self.standard_dotted
-                    .get_or_init(|| self.standard_dotted())
-                    .iter()
-                    .cloned(),
-            );
-            let names: Vec<&str> = dotted
-                .iter()
-                .map(String::as_str)
-                .chain(tops.iter().map(String::as_str))
-                .chain(siblings.keys().map(String::as_str))
-                .collect();
-            for name in binary::within(&strings.glued, &names) {
-                found.insert(siblings.get(name).map_or(name, String::as_str).to_owned());
-            }
-        }
-        Imports::of_words(found, strings.single.clone())
-    }
-
-    /// The dotted modules of the standard library.
-    fn standard_dotted(&self) -> Vec<String> {
-        let Some(dir) = self.tree.lookup(&self.stdlib) else {
-            return Vec::new();
-        };
-        let inside = |path: &ImagePath| !self.sites.iter().any(|site| path.starts_with(site));
-        self.tree
-            .below(dir)
-            .into_iter()
-            .map(|file| self.tree.path(file))
-            .filter(|path| inside(path))
-            .filter_map(|path| self.modules.name_of(path))
-            .map(|(name, _)| name)
-            .filter(|name| name.contains('.') && !name.starts_with("test."))
-            .collect()
-    }
 }
 
 impl State {
@@ -891,7 +662,7 @@ impl State {
         }
     }
 
-    fn edge(&mut self, from: FileId, to: FileId, how: How) {
+    pub(super) fn edge(&mut self, from: FileId, to: FileId, how: How) {
         if from == to || !self.known.insert((from, to)) {
             return;
         }
@@ -902,44 +673,27 @@ impl State {
         self.enqueue(to);
     }
 
-    /// The `__main__` blocks of a file that turns out to be a program after it
-    /// was read.
-    fn main_scopes(&self, file: FileId) -> Vec<Sleeper> {
-        let Some(unit) = self.units.get(&file) else {
-            return Vec::new();
-        };
-        unit.imports
-            .scopes
-            .iter()
-            .enumerate()
-            .filter(|(_, scope)| scope.gate == Gate::Main)
-            .map(|(i, _)| Sleeper::Scope {
-                file,
-                scope: i as u32,
-            })
-            .collect()
+    /// The scopes behind a gate that opens after their files were read.
+    fn scopes_behind(&self, gate: &Gate, of: impl Fn(&Unit) -> bool) -> Vec<Sleeper> {
+        let mut found: Vec<Sleeper> = Vec::new();
+        for (file, unit) in self.units.iter().filter(|(_, unit)| of(unit)) {
+            let scopes = unit.imports.scopes.iter().enumerate();
+            found.extend(
+                scopes
+                    .filter(|(_, scope)| scope.gate == *gate)
+                    .map(|(i, _)| Sleeper::Scope {
+                        file: *file,
+                        scope: i as u32,
+                    }),
+            );
+        }
+        found.sort();
+        found
     }
 }
 
-/// Folders that packages put on `sys.path` themselves, for copies of others'
-/// code that they carry (`setuptools/_vendor`).
-fn vendored(tree: &Tree, read: &Read) -> Vec<ImagePath> {
-    tree.iter()
-        .filter(|(_, node)| {
-            node.is_dir() && matches!(node.path.name(), b"_vendor" | b"_vendored" | b"vendor")
-        })
-        .filter(|(_, node)| {
-            let init = node.path.join("../__init__.py");
-            tree.lookup(&init)
-                .and_then(read)
-                .is_some_and(|text| memchr::memmem::find(&text, b"sys.path").is_some())
-        })
-        .map(|(_, node)| node.path.clone())
-        .collect()
-}
-
 /// The file in which a module's code is.
-fn file_of(module: &Module) -> Option<FileId> {
+pub(super) fn file_of(module: &Module) -> Option<FileId> {
     match module {
         Module::File(id) | Module::Package { init: id, .. } => Some(*id),
         Module::Builtin | Module::Namespace(_) => None,

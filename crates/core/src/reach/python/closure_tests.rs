@@ -342,6 +342,52 @@ fn vendored_copies_are_found() {
 }
 
 #[test]
+fn packages_that_read_themselves_keep_their_source() {
+    for (argument, keeps) in [
+        ("sys.modules[name]", true),
+        ("module", true),
+        ("func", false),
+    ] {
+        let reader =
+            format!("import inspect\ndef f(x):\n    return inspect.getsource({argument})\n");
+        let files = [
+            (
+                "site/lib/__init__.py",
+                "from . import a\nif TYPE_CHECKING:\n    from .lazy import x\n",
+            ),
+            ("site/lib/a.py", reader.as_str()),
+            ("site/lib/lazy.py", ""),
+            ("site/lib/unused.py", ""),
+            ("site/lib-1.dist-info/METADATA", "Name: lib\n"),
+            (
+                "site/lib-1.dist-info/RECORD",
+                "lib/__init__.py,,\nlib/a.py,,\nlib/lazy.py,,\nlib/unused.py,,\n",
+            ),
+        ];
+        let (tree, read) = written(&files);
+        let facts = facts();
+        let distributions = Distributions::of(&tree, &read);
+        let python = Python::new(&tree, &read, &facts, Setting::default(), distributions);
+        python.close(&[tree.get(&"site/lib/__init__.py".into()).unwrap()]);
+        let paths: Vec<_> = python
+            .needs_source()
+            .iter()
+            .map(|id| tree.path(*id).to_string())
+            .collect();
+        let expected: &[&str] = if keeps {
+            &[
+                "/site/lib/__init__.py",
+                "/site/lib/a.py",
+                "/site/lib/lazy.py",
+            ]
+        } else {
+            &[]
+        };
+        assert_eq!(paths, expected, "{argument}");
+    }
+}
+
+#[test]
 fn installers_only_from_the_app() {
     let rest = [
         (

@@ -107,6 +107,16 @@ pub fn path(expr: &Expr, aliases: &Aliases) -> Option<String> {
     Some(parts.join("."))
 }
 
+/// True for `TYPE_CHECKING` and `typing.TYPE_CHECKING`.
+pub fn is_type_checking(test: &Expr) -> bool {
+    let name = match test {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return false,
+    };
+    name == "TYPE_CHECKING"
+}
+
 /// Names that are true or false everywhere here.
 fn flag(path: &str) -> Option<bool> {
     match path.rsplit('.').next()? {

@@ -16,6 +16,8 @@ const LARGEST_PARSED: usize = 16 << 20;
 /// Syntax nested deeper than this is read line by line only. CPython's own
 /// parser gives up at 6,000 levels, its compiler earlier.
 const DEEPEST_PARSED: usize = 3_000;
+/// The same for one line of a file that is read line by line.
+const DEEPEST_LINE: usize = 50;
 
 /// Everything that a file's text says about what it may load.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -118,6 +120,9 @@ pub enum Gate {
     NamedElsewhere(Vec<Box<str>>),
     /// When the file is run as a program.
     Main,
+    /// Never; but packages that read their own source may find there what to
+    /// load lazily (`if TYPE_CHECKING:`).
+    TypeChecking,
 }
 
 /// The platform for which conditions are decided: Linux and a version.
@@ -226,14 +231,17 @@ fn parse(text: &str, platform: Platform) -> Imports {
 }
 
 /// Reads each line that begins an import as a file of its own.
-fn by_line(text: &str, platform: Platform) -> Imports {
+pub(super) fn by_line(text: &str, platform: Platform) -> Imports {
     let mut whole = Imports {
         scopes: vec![Scope::default()],
         broken: true,
         ..Imports::default()
     };
     for line in text.lines().map(str::trim_start) {
-        if line.len() < 4_096 && (line.starts_with("import ") || line.starts_with("from ")) {
+        if line.len() < 4_096
+            && (line.starts_with("import ") || line.starts_with("from "))
+            && nesting::depth(line) <= DEEPEST_LINE
+        {
             let one = parse(line, platform);
             whole.references.extend(
                 one.references
@@ -247,7 +255,7 @@ fn by_line(text: &str, platform: Platform) -> Imports {
 
 /// Source as text: a byte order mark goes, bytes that are not UTF-8 are read as
 /// Latin-1 (import statements are ASCII in practice, whatever the encoding).
-fn decode(source: &[u8]) -> std::borrow::Cow<'_, str> {
+pub(super) fn decode(source: &[u8]) -> std::borrow::Cow<'_, str> {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     match std::str::from_utf8(source) {
         Ok(text) => text.into(),

@@ -8,7 +8,10 @@ mod closure_tests;
 mod constants;
 mod data;
 mod distributions;
+mod extension;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod imports;
 mod interpreter;
 mod lines;
@@ -16,16 +19,19 @@ pub mod marshal;
 mod modules;
 mod names;
 mod nesting;
+mod packages;
 mod resolve;
 mod rules;
+mod setting;
 mod startup;
 #[cfg(test)]
 mod testing;
 mod walk;
 
-pub use closure::{Origin, Python, Setting};
+pub use closure::{Origin, Python};
 pub use distributions::{Distribution, DistributionId, Distributions, Read};
 pub use facts::{Facts, FactsError, script};
 pub use imports::{Gate, Imports, Platform, Reference, Scope, Target};
 pub use interpreter::{Interpreter, Launch, find};
 pub use modules::{Module, Modules};
+pub use setting::Setting;

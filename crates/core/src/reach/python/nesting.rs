@@ -1,124 +1,139 @@
 //! How deeply Python source can nest, found without parsing it.
 
-/// An upper bound for the depth of the syntax tree: open brackets, indentation,
-/// and the chains of operators, attributes and calls between two commas or
-/// lines. Text in plain strings and comments does not count; an f-string's does,
-/// because expressions hide in it.
+use ruff_python_ast::token::TokenKind;
+use ruff_python_parser::Mode;
+use ruff_python_parser::lexer::lex;
+
+/// An upper bound, give or take a small factor, for the depth of the syntax
+/// tree: open brackets, indentation, and the chains of operators, attributes
+/// and calls between two commas or lines.
+///
+/// It holds for source with errors, too, from which the parser makes a tree of
+/// its own: a bracket that closes another kind closes nothing here.
 pub fn depth(text: &str) -> usize {
-    let bytes = text.as_bytes();
+    let mut lexer = lex(text, Mode::Module);
     let mut deepest = 0;
-    // Chains of the brackets around, and their sum.
-    let mut around: Vec<usize> = Vec::new();
+    // What must end each bracket or string that is open, and what was before.
+    let mut around: Vec<(TokenKind, Chain)> = Vec::new();
     let mut outer = 0;
-    let mut chain = 0;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'#' => {
-                at = line_end(bytes, at);
-                continue;
-            }
-            b'"' | b'\'' => {
-                let end = string_end(bytes, at);
-                if is_formatted(bytes, at) {
-                    chain += bytes[at..end].iter().filter(|b| nests(**b)).count();
+    let mut here = Chain::default();
+    loop {
+        let token = lexer.next_token();
+        if let Some(end) = end_of(token) {
+            here.length += 1;
+            outer += here.length;
+            around.push((end, std::mem::take(&mut here)));
+        } else if let Some((_, back)) = around.pop_if(|(end, _)| *end == token) {
+            outer -= back.length;
+            here = back;
+        } else {
+            match token {
+                TokenKind::EndOfFile => break,
+                TokenKind::Newline => {
+                    around.clear();
+                    outer = 0;
+                    here = Chain::default();
                 }
-                at = end;
-                deepest = deepest.max(outer + chain);
-                continue;
+                _ => here.take(token),
             }
-            b'(' | b'[' | b'{' => {
-                chain += 1;
-                around.push(chain);
-                outer += chain;
-                chain = 0;
-            }
-            b')' | b']' | b'}' => {
-                if let Some(back) = around.pop() {
-                    outer -= back;
-                    chain = back;
-                }
-            }
-            b',' => chain = 0,
-            b'\n' if around.is_empty() => {
-                chain = bytes[at + 1..]
-                    .iter()
-                    .take_while(|b| matches!(b, b' ' | b'\t'))
-                    .count();
-            }
-            b'l' if bytes[at..].starts_with(b"lambda") => chain += 1,
-            b'n' if bytes[at..].starts_with(b"not ") => chain += 1,
-            b'i' if bytes[at..].starts_with(b"if ") => chain += 1,
-            b'a' if bytes[at..].starts_with(b"await ") => chain += 1,
-            byte if nests(byte) => chain += 1,
-            _ => {}
         }
-        deepest = deepest.max(outer + chain);
-        at += 1;
+        deepest = deepest.max(outer + here.length);
     }
-    deepest
+    deepest + widest_indentation(text)
 }
 
-fn nests(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'(' | b'['
-            | b'{'
-            | b'.'
-            | b'+'
-            | b'-'
-            | b'*'
-            | b'/'
-            | b'%'
-            | b'@'
-            | b'&'
-            | b'|'
-            | b'^'
-            | b'~'
-            | b'<'
-            | b'>'
-            | b':'
+/// What hangs together between two brackets.
+#[derive(Default)]
+struct Chain {
+    length: usize,
+    /// Lambdas whose colon has not come yet: commas part their parameters.
+    lambdas: usize,
+    /// What follows `yield` is its own, commas or not.
+    yields: bool,
+}
+
+impl Chain {
+    fn take(&mut self, token: TokenKind) {
+        match token {
+            TokenKind::Comma if self.lambdas == 0 && !self.yields => self.length = 0,
+            TokenKind::Comma => {}
+            TokenKind::Colon if self.lambdas > 0 => self.lambdas -= 1,
+            TokenKind::Lambda => {
+                self.lambdas += 1;
+                self.length += 1;
+            }
+            TokenKind::Yield => {
+                self.yields = true;
+                self.length += 1;
+            }
+            token if nests(token) => self.length += 1,
+            _ => {}
+        }
+    }
+}
+
+/// The token that ends what this one begins.
+fn end_of(token: TokenKind) -> Option<TokenKind> {
+    Some(match token {
+        TokenKind::Lpar => TokenKind::Rpar,
+        TokenKind::Lsqb => TokenKind::Rsqb,
+        TokenKind::Lbrace => TokenKind::Rbrace,
+        TokenKind::FStringStart => TokenKind::FStringEnd,
+        TokenKind::TStringStart => TokenKind::TStringEnd,
+        _ => return None,
+    })
+}
+
+/// False for tokens that any number of make no tree deeper: words, literals,
+/// and the operators that take a list.
+fn nests(token: TokenKind) -> bool {
+    !matches!(
+        token,
+        TokenKind::Name
+            | TokenKind::Int
+            | TokenKind::Float
+            | TokenKind::Complex
+            | TokenKind::String
+            | TokenKind::FStringMiddle
+            | TokenKind::TStringMiddle
+            | TokenKind::None
+            | TokenKind::True
+            | TokenKind::False
+            | TokenKind::Ellipsis
+            | TokenKind::Comment
+            | TokenKind::NonLogicalNewline
+            | TokenKind::Indent
+            | TokenKind::Dedent
+            | TokenKind::Semi
+            | TokenKind::Equal
+            | TokenKind::And
+            | TokenKind::Or
+            | TokenKind::In
+            | TokenKind::Is
+            | TokenKind::Less
+            | TokenKind::Greater
+            | TokenKind::LessEqual
+            | TokenKind::GreaterEqual
+            | TokenKind::EqEqual
+            | TokenKind::NotEqual
     )
 }
 
-fn line_end(bytes: &[u8], from: usize) -> usize {
-    memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |n| from + n)
-}
-
-/// Whether the quote at `at` has an `f` or `t` in its prefix.
-fn is_formatted(bytes: &[u8], at: usize) -> bool {
-    bytes[at.saturating_sub(2)..at]
-        .iter()
-        .any(|b| matches!(b, b'f' | b'F' | b't' | b'T'))
-}
-
-/// Just behind the string that starts with the quote at `at`.
-fn string_end(bytes: &[u8], at: usize) -> usize {
-    let quote = bytes[at];
-    let triple = bytes[at..].starts_with(&[quote; 3]);
-    let mut i = if triple { at + 3 } else { at + 1 };
-    while let Some(&byte) = bytes.get(i) {
-        match byte {
-            b'\\' => i += 1,
-            b'\n' if !triple => return i,
-            byte if byte == quote => {
-                if !triple {
-                    return i + 1;
-                }
-                if bytes[i..].starts_with(&[quote; 3]) {
-                    return i + 3;
-                }
-            }
-            _ => {}
-        }
-        i += 1;
-    }
-    bytes.len()
+/// Every block is indented by one more character at least. Lines in brackets
+/// count: the parser may find that a bracket was meant to end before.
+fn widest_indentation(text: &str) -> usize {
+    text.split(['\n', '\r'])
+        .map(|line| line.len() - line.trim_start_matches([' ', '\t', '\x0c']).len())
+        .max()
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Imports, Platform};
     use super::*;
+
+    const PLATFORM: Platform = Platform { version: (3, 11) };
 
     #[test]
     fn flat_tables_are_shallow_and_chains_are_deep() {
@@ -129,6 +144,8 @@ mod tests {
         assert!(depth(&format!("x = {}\n", "[".repeat(5_000))) >= 5_000);
         assert!(depth(&format!("f'{{{}1}}'", "-".repeat(5_000))) >= 5_000);
         assert!(depth("# ((((((((((\n'((((((((((('\n") <= 1);
+        assert!(depth(&"x = a.b.c(d) + {1: 'e', **f}\n".repeat(5_000)) < 10);
+        assert!(depth(&format!("x({})\n", "lambda a, b: a, ".repeat(5_000))) < 10);
     }
 
     #[test]
@@ -138,5 +155,54 @@ mod tests {
             text += &format!("{}if x:\n", " ".repeat(i));
         }
         assert!(depth(&text) >= 199);
+    }
+
+    #[test]
+    fn nothing_hides_depth() {
+        for deep in [
+            "-\\\n".repeat(500) + "1",
+            format!("({}1)", "not\n".repeat(500)),
+            format!("({}1)", "not\t".repeat(500)),
+            "lambda a, b: ".repeat(500) + "1",
+            "yield 1, ".repeat(500),
+            format!("f\"{{\"\"{}1}}\"", "-".repeat(500)),
+            format!("f'{{x:{{y}}}}' + {}1", "-".repeat(500)),
+            "(], ".repeat(500),
+            "f'{x]}', ".repeat(500) + &"~".repeat(500),
+        ] {
+            assert!(depth(&deep) >= 500, "{}", &deep[..40]);
+        }
+    }
+
+    /// At the limit, on the small stack of a thread.
+    #[test]
+    fn what_is_deep_is_read_without_a_fall() {
+        let shapes = [
+            ("-", "1", ""),
+            ("(", "1", ")"),
+            ("[", "1", "]"),
+            ("lambda a, b: ", "1", ""),
+            ("f(", "1", ")"),
+            ("1 if 1 else ", "1", ""),
+            ("1**", "1", ""),
+            ("not\\\n", "1", ""),
+            ("yield ", "1", ""),
+            ("await ", "1", ""),
+            ("f'{", "1", "}'"),
+            ("", "a", ".b"),
+            ("", "a", "()"),
+            ("(], ", "", ""),
+            ("import a; -\\\n", "1", ""),
+        ];
+        for (before, middle, after) in shapes {
+            for count in [700, 1_450, 2_900, 40_000] {
+                let text = before.repeat(count) + middle + &after.repeat(count);
+                let imports = Imports::of(text.as_bytes(), PLATFORM);
+                assert!(!imports.scopes.is_empty(), "{before}");
+            }
+        }
+        let line = format!("\nimport a; {}1\n", "-".repeat(4_000));
+        let imports = Imports::of(line.repeat(2).as_bytes(), PLATFORM);
+        assert!(imports.broken);
     }
 }

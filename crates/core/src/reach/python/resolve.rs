@@ -132,6 +132,7 @@ impl Resolver<'_, '_> {
             candidates.push(path.to_owned());
         }
         let mut wishes = Vec::new();
+        candidates.retain(|candidate| !self.lacks_driver(candidate));
         for candidate in candidates {
             let mut name = candidate.as_str();
             // The longest part that is a module; the rest are attributes.

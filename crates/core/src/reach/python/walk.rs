@@ -311,7 +311,12 @@ impl Walk {
                     self.visit_body(body);
                     return;
                 }
-                Some(false) => continue,
+                Some(false) => {
+                    if constants::is_type_checking(test) {
+                        self.within(Gate::TypeChecking, false, |walk| walk.visit_body(body));
+                    }
+                    continue;
+                }
                 None => {}
             }
             if is_main_test(test) {
@@ -547,6 +552,9 @@ impl Walk {
             }
             _ => {}
         }
+        if calls::reads_own_source(call) {
+            self.imports.reads_source = true;
+        }
         let facts = calls::recognise(call, &self.context);
         match facts {
             Call::Plain => {
@@ -652,7 +660,6 @@ impl<'a> Visitor<'a> for Walk {
                 {
                     self.mention(&path);
                 }
-                self.imports.reads_source |= calls::reads_source(name);
                 if self.uses_six
                     && let Some(path) = constants::path(expr, &self.context.aliases)
                     && path.contains("six.moves.")

@@ -12,6 +12,8 @@ mod deb;
 mod decompress;
 mod effects;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod keyring;
 mod lock;
