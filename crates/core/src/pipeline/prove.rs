@@ -96,6 +96,11 @@ pub(super) fn judge(
         if place.name() == b"__pycache__" {
             return false;
         }
+        // Python does without bytecode where there is a source, and the other
+        // way round.
+        if source_of(&place).is_some() && stand_in(&place, &small) {
+            return false;
+        }
         let looked_for = run.trace.contains(&Touch {
             path: path.to_owned(),
             access: Access::Missing,

@@ -74,6 +74,7 @@ fn is_users(tree: &Tree, node: &Node) -> bool {
         || is_bytecode(&node.path)
         || generated(&node.path)
         || litter(&node.path).is_some()
+        || is_activation(tree, &node.path)
     {
         return false;
     }
@@ -87,6 +88,17 @@ fn is_users(tree: &Tree, node: &Node) -> bool {
     let skeleton = node.is_dir() && (in_base || !is_own_place(path));
     let base_link = !node.is_file() && !node.is_dir() && !is_own_place(path);
     !in_base && !skeleton && !base_link
+}
+
+/// True for the scripts that `python -m venv` and `virtualenv` write for people
+/// at a prompt: `bin/activate` and its kin for other shells.
+fn is_activation(tree: &Tree, path: &ImagePath) -> bool {
+    let stem = path.name().split(|b| *b == b'.').next().unwrap_or_default();
+    let bin = path.parent().filter(|folder| folder.name() == b"bin");
+    matches!(stem, b"activate" | b"Activate" | b"activate_this")
+        && bin
+            .and_then(|bin| bin.parent())
+            .is_some_and(|venv| tree.get(&venv.join("pyvenv.cfg")).is_some())
 }
 
 /// Folders in which only the image's author puts things.

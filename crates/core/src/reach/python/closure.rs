@@ -524,9 +524,10 @@ impl<'a> Python<'a> {
         for wish in resolver.wishes(&reference.target) {
             match wish {
                 Wish::Module(module, how) => {
-                    // The hook of setuptools does without it, unless
-                    // `distutils` is imported.
-                    if home == rules::SETUPTOOLS_HOOK && self.is_installer(&module) {
+                    if home == rules::SETUPTOOLS_HOOK
+                        && (self.is_installer(&module)
+                            || module.split('.').next() == Some("distutils"))
+                    {
                         continue;
                     }
                     if reference.sheltered

@@ -241,8 +241,9 @@ pub fn six_move(name: &str) -> String {
 pub const INSTALLERS: &[&str] = &["pip", "setuptools", "wheel", "uv", "distribute"];
 
 /// Loaded at start-up by `distutils-precedence.pth` wherever setuptools is
-/// installed, to put a copy of `distutils` in the place of the standard one. It
-/// looks for setuptools only then, and does nothing where that is missing.
+/// installed, to put a copy of `distutils` in the place of the standard one when
+/// that is imported. It does nothing where setuptools is missing, so neither of
+/// the two is there for its sake.
 pub const SETUPTOOLS_HOOK: &str = "_distutils_hack";
 
 /// Submodules that a package loads by a computed name and that are of no use
