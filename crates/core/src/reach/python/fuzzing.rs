@@ -6,6 +6,9 @@ use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 
 use super::{Imports, Platform, binary, imports, nesting};
 
+/// Trees that are expected to be deeper are not built to be measured.
+const DEEPEST: usize = 500;
+
 pub fn source(bytes: &[u8], platform: Platform) -> Imports {
     Imports::of(bytes, platform)
 }
@@ -26,6 +29,9 @@ pub fn compiled(bytes: &[u8]) {
 pub fn depths(bytes: &[u8]) -> (usize, usize) {
     let text = imports::decode(bytes);
     let bound = nesting::depth(&text);
+    if bound > DEEPEST {
+        return (bound, 0);
+    }
     let parsed = parse_unchecked(&text, ParseOptions::from(Mode::Module));
     let mut depth = Depth::default();
     if let Some(module) = parsed.syntax().as_module() {

@@ -85,6 +85,11 @@ impl Deb {
         for entry in archive.entries()? {
             let mut entry = entry?;
             let path = entry.path_bytes().into_owned();
+            // Holes of any size would take no more than a header; dpkg does
+            // not know such files either.
+            if entry.header().entry_type().is_gnu_sparse() {
+                return Err(broken("its control files are sparse"));
+            }
             let name = path.strip_prefix(b"./").unwrap_or(&path).to_vec();
             let mut text = String::new();
             if matches!(name.as_slice(), b"control" | b"conffiles" | b"md5sums") {
@@ -304,6 +309,24 @@ mod tests {
             // Some flips do no harm (a date); none may panic.
             let _ = open(&bytes);
         }
+    }
+
+    /// A control file of two gigabytes in one block.
+    #[test]
+    fn holes_are_not_filled() {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_path("control").unwrap();
+        header.set_size(0);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.realsize = *b"20000000000\0";
+        gnu.sparse[0].offset = *b"20000000000\0";
+        gnu.sparse[0].numbytes = *b"00000000000\0";
+        header.set_cksum();
+        let binary: (&str, &[u8]) = ("debian-binary", b"2.0\n");
+        let control = ("control.tar", &header.as_bytes()[..]);
+        let error = open(&ar(&[binary, control, ("data.tar", b"")])).unwrap_err();
+        assert!(error.to_string().contains("sparse"), "{error}");
     }
 
     #[test]

@@ -41,9 +41,10 @@ fn read_entry<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<Option<Entry>> {
             .ok_or_else(|| bad(&format!("{path} is a link to nothing")))
     };
     let kind = match header.entry_type() {
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-            Kind::File { size: entry.size() }
-        }
+        EntryType::Regular | EntryType::Continuous => Kind::File { size: entry.size() },
+        // Holes of any size take no more than a header, so that no limit of
+        // the archive holds. dpkg refuses them, too (lib/dpkg/tarfn.c).
+        EntryType::GNUSparse => return Err(bad(&format!("{path} is a sparse file"))),
         EntryType::Directory => Kind::Dir,
         EntryType::Symlink => Kind::Symlink { target: target()? },
         EntryType::Link => Kind::Hardlink {
@@ -102,6 +103,22 @@ mod tests {
                 ),
             })
             .collect())
+    }
+
+    #[test]
+    fn sparse_files_are_refused() {
+        let mut header = ::tar::Header::new_gnu();
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_path("x").unwrap();
+        header.set_size(0);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.realsize = *b"20000000000\0";
+        gnu.sparse[0].offset = *b"20000000000\0";
+        gnu.sparse[0].numbytes = *b"00000000000\0";
+        header.set_cksum();
+        let dir = tempfile::tempdir().unwrap();
+        let error = unpack(&mut &header.as_bytes()[..], &mut Root::new(dir.path())).unwrap_err();
+        assert!(error.to_string().contains("sparse"), "{error}");
     }
 
     fn check(archives: &[&[(&str, u32, &str)]], expected: &[&str]) {
