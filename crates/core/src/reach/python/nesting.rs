@@ -201,6 +201,10 @@ mod tests {
                 assert!(!imports.scopes.is_empty(), "{before}");
             }
         }
+        // These ended the program when their depth was not seen.
+        for hidden in ["-\\\n", "not\\\n", "lambda a, b: "] {
+            assert!(Imports::of(hidden.repeat(1_000_000).as_bytes(), PLATFORM).broken);
+        }
         let line = format!("\nimport a; {}1\n", "-".repeat(4_000));
         let imports = Imports::of(line.repeat(2).as_bytes(), PLATFORM);
         assert!(imports.broken);
