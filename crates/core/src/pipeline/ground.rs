@@ -141,6 +141,22 @@ impl Ground {
             .collect()
     }
 
+    /// The files of modules that the interpreter has frozen inside: it does
+    /// not read them (`Python/frozen.c`).
+    pub fn frozen(&self, original: &FatRoot) -> BTreeSet<FileId> {
+        let stdlib = ImagePath::clamped(&self.facts.stdlib);
+        self.facts
+            .frozen
+            .iter()
+            .filter_map(|name| {
+                // Those of import itself go by other names.
+                let name = name.replace("_frozen_importlib", "importlib._bootstrap");
+                let path = stdlib.join(format!("{}.py", name.replace('.', "/")));
+                original.tree.lookup(&path)
+            })
+            .collect()
+    }
+
     /// What a run touched, but for the console scripts that Python's import
     /// stumbled over: the folder of the script that was started is the first
     /// on `sys.path`, and a script there may be called like a module.

@@ -210,7 +210,7 @@ fn attempt(
         );
         roots.extend(repairs.iter().cloned());
         let graph = reaching.close(wish.policy, roots);
-        let plan = Plan::new(tree, &graph, wish.policy, &wish.drop);
+        let plan = Plan::new(tree, &graph, wish.policy, &wish.drop, &reaching.frozen());
         (plan, graph.warnings)
     });
     tools.check_cancelled()?;

@@ -70,6 +70,14 @@ impl<'a> Reaching<'a> {
         Graph::close(&self.original.tree, roots, &analyzers)
     }
 
+    /// Python modules that the interpreter has inside.
+    pub fn frozen(&self) -> BTreeSet<FileId> {
+        self.python
+            .as_ref()
+            .map(|(ground, _)| ground.frozen(self.original))
+            .unwrap_or_default()
+    }
+
     /// The forms in which the kept Python sources ship.
     pub fn bytecode(
         &self,

@@ -24,6 +24,8 @@ pub enum DropReason {
     VersionControl,
     /// Bytecode that is made anew, or that has lost its source.
     Bytecode,
+    /// A Python module whose code lies in the interpreter itself.
+    Frozen,
     /// `--drop GLOB`.
     DropGlob(String),
     /// Policy `tight`: no run touched it.
@@ -46,6 +48,10 @@ impl fmt::Display for DropReason {
             DropReason::Temporary => write!(f, "it is a temporary file"),
             DropReason::VersionControl => write!(f, "it belongs to version control"),
             DropReason::Bytecode => write!(f, "it is bytecode, which is made anew"),
+            DropReason::Frozen => write!(
+                f,
+                "the interpreter has its code inside and does not read the file"
+            ),
             DropReason::DropGlob(glob) => write!(f, "it matches --drop {glob}"),
             DropReason::Unobserved => write!(f, "no run touched it (policy tight)"),
         }
@@ -67,8 +73,16 @@ pub struct Plan {
 
 impl Plan {
     /// Judges every file: what the graph reached stays, the user's word
-    /// comes before it, the folders of what stays stay too.
-    pub fn new(tree: &Tree, graph: &Graph, policy: Policy, drop: &Globs) -> Self {
+    /// comes before it, the folders of what stays stay too. Of `frozen` files
+    /// (Python modules that are in the interpreter, too) only those stay that
+    /// something other than an import wants.
+    pub fn new(
+        tree: &Tree,
+        graph: &Graph,
+        policy: Policy,
+        drop: &Globs,
+        frozen: &BTreeSet<FileId>,
+    ) -> Self {
         let mut verdicts: Vec<Verdict> = tree
             .iter()
             .map(|(id, node)| match graph.causes.get(&id) {
@@ -76,6 +90,9 @@ impl Plan {
                     // What the small image was seen to miss outweighs a wish.
                     Some(glob) if !matches!(cause.how, How::Repaired { .. }) => {
                         Verdict::Drop(DropReason::DropGlob(glob.to_owned()))
+                    }
+                    _ if frozen.contains(&id) && matches!(cause.how, How::Import(_)) => {
+                        Verdict::Drop(DropReason::Frozen)
                     }
                     _ => Verdict::Keep(cause.clone()),
                 },

@@ -10,7 +10,8 @@ use whit_oci::{Digest, ImagePath, Kind};
 
 use super::{Content, Edit, LayerClass, SmallFile, SmallTree, honesty, strip};
 use crate::index::{FileId, Node, NodeKind, PackageKind, Tree};
-use crate::plan::Plan;
+use crate::plan::{Plan, Verdict};
+use crate::reach::How;
 use crate::source::FatRoot;
 
 /// In which form Python code ships.
@@ -76,7 +77,7 @@ pub fn apply(
         .collect();
     let edited: Vec<Vec<(ImagePath, SmallFile)>> = kept
         .par_iter()
-        .map(|id| edit(root, *id, bytecode.get(id), options))
+        .map(|id| edit(root, plan, *id, bytecode.get(id), options))
         .collect::<io::Result<_>>()?;
     let mut small = SmallTree {
         files: edited.into_iter().flatten().collect(),
@@ -90,6 +91,7 @@ pub fn apply(
 /// The files that one file of the original becomes.
 fn edit(
     root: &FatRoot,
+    plan: &Plan,
     id: FileId,
     form: Option<&ModuleForm>,
     options: &Options<'_>,
@@ -125,6 +127,15 @@ fn edit(
         }
         None => {}
     }
+    if let Verdict::Keep(cause) = plan.verdict(id)
+        && matches!(cause.how, How::PackageMetadata(_))
+        && path.name() == b"METADATA"
+        && let Some(host) = root.content(id)
+    {
+        let bytes = std::fs::read(host)?;
+        let short = Content::Bytes(without_description(&bytes).into());
+        return Ok(vec![(path, with_content(whole, short, Edit::Trimmed)?)]);
+    }
     if options.strip
         && let Some(host) = root.content(id)
         && let Some(stripped) = stripped(&host, options.cache)?
@@ -133,6 +144,16 @@ fn edit(
         return Ok(vec![(path, file)]);
     }
     Ok(vec![(path, whole)])
+}
+
+/// The fields of a distribution's metadata. What follows the first empty line
+/// is its description, a page for an index (Core metadata specifications):
+/// scanners and `importlib.metadata` read what is before.
+fn without_description(metadata: &[u8]) -> &[u8] {
+    match memchr::memmem::find(metadata, b"\n\n") {
+        Some(end) => &metadata[..=end],
+        None => metadata,
+    }
 }
 
 fn with_content(file: SmallFile, content: Content, edit: Edit) -> io::Result<SmallFile> {

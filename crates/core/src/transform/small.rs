@@ -57,6 +57,8 @@ pub enum Edit {
     Stripped,
     /// Python source replaced by its bytecode.
     Bytecode,
+    /// The description taken out of a package's metadata.
+    Trimmed,
     /// Written by whit: not in the original.
     Generated,
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Edit {
         f.write_str(match self {
             Edit::Stripped => "stripped",
             Edit::Bytecode => "bytecode",
+            Edit::Trimmed => "trimmed",
             Edit::Generated => "generated",
         })
     }

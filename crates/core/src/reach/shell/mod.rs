@@ -102,6 +102,10 @@ impl Analyzer for Shell<'_> {
             }
             return found;
         }
+        // A module's first line is for those who run it as a program.
+        if matches!(cause.how, How::Import(_)) {
+            return found;
+        }
         let Some(bytes) = self.read(file) else {
             return found;
         };
