@@ -17,7 +17,6 @@ const STEPS: &[(&str, &[&str])] = &[
             "warnings",
         ],
     ),
-    ("tests", &["test", "--workspace"]),
     (
         "crates",
         &[
@@ -30,6 +29,8 @@ const STEPS: &[(&str, &[&str])] = &[
             "sources",
         ],
     ),
+    // Last, so that the summary of the tests is what one reads.
+    ("tests", &["test", "--workspace"]),
 ];
 
 #[expect(clippy::print_stderr, reason = "a chore talks to the developer")]

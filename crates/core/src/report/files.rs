@@ -1,6 +1,7 @@
 //! One line per file of the original, and per file that whit added.
 
 use serde::{Deserialize, Serialize};
+use whit_oci::ImagePath;
 
 use crate::index::Tree;
 use crate::plan::{Plan, Verdict};
@@ -38,8 +39,14 @@ pub fn file_lines(tree: &Tree, plan: &Plan, small: &SmallTree) -> Vec<FileLine> 
         .iter()
         .filter_map(|(path, file)| Some((file.origin?, (path, file))))
         .collect();
+    // A dropped folder comes back for the sake of what whit writes below it.
+    let written_by_whit = |path: &ImagePath| {
+        let file = small.files.get(path);
+        file.is_some_and(|file| file.origin.is_none())
+    };
     let mut lines: Vec<FileLine> = tree
         .iter()
+        .filter(|(_, node)| !written_by_whit(&node.path))
         .map(|(id, node)| {
             let (kept, why, from) = match plan.verdict(id) {
                 Verdict::Keep(cause) => (
@@ -81,7 +88,7 @@ pub fn file_lines(tree: &Tree, plan: &Plan, small: &SmallTree) -> Vec<FileLine> 
                 kept: true,
                 why: "was written by whit".into(),
                 from: None,
-                size: 0,
+                size: tree.get(path).map_or(0, |id| tree.node(id).size()),
                 now: Some(file.size()),
                 package: None,
                 edit: file.edit.map(|edit| edit.to_string()),

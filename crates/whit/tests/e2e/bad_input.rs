@@ -282,10 +282,14 @@ fn a_command_that_forks_for_ever() {
         "3",
         "--env",
         mark,
+        "--",
+        "python",
+        "main.py",
     ]);
     command.env("WHIT_TEST_MARK", "forks-for-ever");
     Finished::of(command, "build of a fork bomb")
         .exits(2)
+        .says("running the original")
         .says("error:");
     assert!(!bench.path("out.tar").exists());
     assert!(

@@ -7,11 +7,10 @@ use crate::support::{Bench, alone, have, tool};
 /// Where an unprivileged container runs podman itself, it may neither raise
 /// limits nor make control groups.
 const PODMAN: [&str; 4] = ["--runtime", "runc", "--cgroup-manager", "cgroupfs"];
-const PODMAN_RUN: [&str; 8] = [
+const PODMAN_RUN: [&str; 7] = [
     "run",
     "--rm",
     "--network=none",
-    "--cgroups=disabled",
     "--ulimit",
     "nofile=500:500",
     "--ulimit",

@@ -89,7 +89,7 @@ fn accepted_differences_are_written_and_named() {
 #[test]
 fn an_app_that_crashes_is_no_success() {
     let bench = Bench::new();
-    let project = bench.project(
+    bench.project(
         "crash",
         &[(
             "main.py",
@@ -97,7 +97,7 @@ fn an_app_that_crashes_is_no_success() {
         )],
     );
     bench
-        .whit(&["build", project.to_str().unwrap(), "-o", "out.tar"])
+        .whit(&["build", "crash", "-o", "out.tar", "--", "python", "main.py"])
         .exits(2)
         .says("the database is not there");
     assert_eq!(bench.names(), ["crash"]);

@@ -19,7 +19,7 @@ use super::{ahead, effects, unpack};
 
 /// Changes with everything that makes the same packages another root: the
 /// effects of scripts, the form of the list.
-const FORMAT: &str = "whit root 1";
+const FORMAT: &str = "whit root 2";
 
 /// A root that was assembled from packages.
 #[derive(Debug)]

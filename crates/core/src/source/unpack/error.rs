@@ -52,6 +52,11 @@ pub enum UnpackError {
         size: u64,
         compressed: u64,
     },
+    /// Images get their devices from whoever runs them. What stands in `/dev`
+    /// of old images is hidden by that and does no harm; anything else is a way
+    /// to the host's disks.
+    #[error("{layer}: {path} is a device, which no image needs")]
+    Device { layer: String, path: ImagePath },
     #[error("interrupted")]
     Cancelled,
 }
@@ -76,7 +81,7 @@ impl UnpackError {
                 _ => error.hint(),
             },
             Self::Full { dir, .. } => Some(format!(
-                "free some space, or let TMPDIR name a folder on a larger disk than {}",
+                "free some space, or let XDG_CACHE_HOME name a folder on a larger disk than {}",
                 dir.display()
             )),
             Self::TooBig { limit, .. } => Some(format!(

@@ -151,8 +151,16 @@ impl<'a> Unpacker<'a> {
         if (self.cancelled)() {
             return Err(UnpackError::Cancelled);
         }
-        if let Kind::File { size } = entry.kind {
-            self.judge(name, compressed, &entry.path, size)?;
+        match entry.kind {
+            Kind::File { size } => self.judge(name, compressed, &entry.path, size)?,
+            Kind::CharDevice { .. } if entry.path.starts_with(&ImagePath::clamped("dev")) => {}
+            Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
+                return Err(UnpackError::Device {
+                    layer: name.to_owned(),
+                    path: entry.path.clone(),
+                });
+            }
+            _ => {}
         }
         let change = self
             .builder

@@ -207,7 +207,7 @@ fn a_full_disk_is_called_one() {
     let mut reader = LayerReader::new(&bytes[..], "one");
     let error = unpacker.layer(0, "one", 1, &mut reader).unwrap_err();
     assert!(matches!(error, UnpackError::Full { .. }), "{error}");
-    assert!(error.hint().unwrap().contains("TMPDIR"));
+    assert!(error.hint().unwrap().contains("XDG_CACHE_HOME"));
 }
 
 #[test]
