@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use whit_oci::{Destination, ImagePath, Staged};
+use whit_oci::{Compression, Destination, ImagePath, Staged};
 
 pub use error::Error;
 pub use measure::Stopwatch;
@@ -30,6 +30,10 @@ use crate::workspace::{CacheDirs, Workspace};
 use ground::Ground;
 use prove::{Judgement, Witness};
 use reaching::Reaching;
+
+/// The rescue layer is large and seldom pulled: beyond this level, gzip takes
+/// six times as long for two per cent.
+const RESCUE_GZIP: u8 = 6;
 
 /// Most times that a small image is mended and tried again.
 const MAX_REPAIRS: u32 = 5;
@@ -278,10 +282,16 @@ fn rescue(
 ) -> Result<PathBuf, Error> {
     let entries = emit::rescue_tree(original, &attempt.plan, &attempt.small);
     let mut layers = attempt.layers.clone();
+    let compression = match wish.compression {
+        Compression::Gzip { level } => Compression::Gzip {
+            level: level.min(RESCUE_GZIP),
+        },
+        other => other,
+    };
     layers.push(emit::write_layer(
         "rescue",
         &entries,
-        wish.compression,
+        compression,
         &tools.workspace.folder("rescue")?,
     )?);
     let written: Vec<_> = layers.iter().map(|layer| layer.written.clone()).collect();

@@ -18,4 +18,5 @@ mod examples;
 mod formats;
 mod proof;
 mod reproducible;
+mod rescue;
 mod support;
