@@ -3,7 +3,7 @@
 
 Usage: fuzz/seeds.py FOLDER   (a folder per target is made in it)
 
-Needs gcc, ar and xz beside Python 3.11 or newer.
+Needs gcc and zstd beside Python 3.11 or newer.
 """
 
 import gzip
@@ -205,7 +205,8 @@ def build(*options, source=C):
     with tempfile.TemporaryDirectory() as folder:
         out = folder + "/out"
         words = ["gcc", "-x", "c", "-", "-o", out, "-Wl,--unresolved-symbols=ignore-all", *TIGHT, *options]
-        subprocess.run(words, input=source.encode(), check=True, stderr=subprocess.DEVNULL)
+        words.append(f"-fdebug-prefix-map={folder}=/build/source")
+        subprocess.run(words, input=source.encode(), check=True, stderr=subprocess.DEVNULL, cwd=folder)
         return pathlib.Path(out).read_bytes()
 
 

@@ -24,7 +24,11 @@ fn check(imports: &Imports) {
         assert!(fallback_of <= imports.attempts.len());
     }
     for (position, scope) in imports.scopes.iter().enumerate() {
-        assert!(scope.parent.is_none_or(|parent| (parent as usize) < position));
+        assert!(
+            scope
+                .parent
+                .is_none_or(|parent| (parent as usize) < position)
+        );
     }
     for attempt in imports.attempts.iter().flatten() {
         assert!(*attempt < imports.references.len());

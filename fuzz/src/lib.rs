@@ -8,7 +8,10 @@ use std::path::PathBuf;
 /// # Panics
 /// When it cannot be written.
 pub fn scratch_file(target: &str, data: &[u8]) -> PathBuf {
-    let path = PathBuf::from(format!("/dev/shm/whit-fuzz-{target}-{}", std::process::id()));
+    let path = PathBuf::from(format!(
+        "/dev/shm/whit-fuzz-{target}-{}",
+        std::process::id()
+    ));
     std::fs::write(&path, data).expect("memory is writable");
     path
 }

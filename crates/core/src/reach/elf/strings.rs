@@ -187,6 +187,13 @@ mod tests {
         }
     }
 
+    /// 65,535 sections may each claim to be the whole file.
+    #[test]
+    fn ranges_that_overlap_are_not_searched_for_ever() {
+        let strings = Strings::read(&b"libz.so.1"[..], &[(0, 9), (3, 6)]);
+        assert_eq!(Vec::from_iter(strings.libraries), ["libz.so.1"]);
+    }
+
     #[test]
     fn ranges_beyond_the_end_are_cut() {
         let strings = Strings::read(&b"libz.so.1"[..], &[(3, u64::MAX), (100, 5)]);
