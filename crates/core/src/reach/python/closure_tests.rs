@@ -388,6 +388,51 @@ fn packages_that_read_themselves_keep_their_source() {
 }
 
 #[test]
+fn frameworks_look_into_packages_that_they_know_by_name() {
+    assert_reached(
+        &[
+            ("app/main.py", "import frame\nAPPS = ['plug.one']\n"),
+            (
+                "site/frame/__init__.py",
+                "BACKENDS = ['frame.db.lite']\nLOCALES = 'frame.locale.%s'\ndef f(x):\n    import_module('%s.base' % x)\n    import_module(f'{x}.commands.{y}')\n    import_module('%s.formats' % (LOCALES % x))\n",
+            ),
+            ("site/frame/db/__init__.py", ""),
+            ("site/frame/db/lite/__init__.py", ""),
+            ("site/frame/db/lite/base.py", ""),
+            ("site/frame/db/lite/other.py", ""),
+            ("site/frame/db/lite/commands/__init__.py", ""),
+            ("site/frame/db/lite/commands/run.py", ""),
+            ("site/frame/locale/__init__.py", ""),
+            ("site/frame/locale/de/__init__.py", ""),
+            ("site/frame/locale/de/formats.py", ""),
+            ("site/plug/__init__.py", ""),
+            ("site/plug/one/__init__.py", ""),
+            ("site/plug/one/models.py", ""),
+            ("site/plug/one/migrations/__init__.py", ""),
+            ("site/plug/one/migrations/0001_first.py", ""),
+            ("site/plug/one/tests/__init__.py", ""),
+            ("site/plug/two.py", ""),
+        ],
+        &[
+            "/site/frame/__init__.py",
+            "/site/frame/db/__init__.py",
+            "/site/frame/db/lite/__init__.py",
+            "/site/frame/db/lite/base.py",
+            "/site/frame/db/lite/commands/__init__.py",
+            "/site/frame/db/lite/commands/run.py",
+            "/site/frame/locale/__init__.py",
+            "/site/frame/locale/de/__init__.py",
+            "/site/frame/locale/de/formats.py",
+            "/site/plug/__init__.py",
+            "/site/plug/one/__init__.py",
+            "/site/plug/one/models.py",
+            "/site/plug/one/migrations/__init__.py",
+            "/site/plug/one/migrations/0001_first.py",
+        ],
+    );
+}
+
+#[test]
 fn installers_only_from_the_app() {
     let rest = [
         (
