@@ -64,6 +64,13 @@ impl Resolver<'_, '_> {
                     })
                     .collect()
             }
+            Target::Suffix { path, .. }
+                if rules::TEST_HOOKS
+                    .iter()
+                    .any(|(package, hook)| self.home.starts_with(package) && path == hook) =>
+            {
+                Vec::new()
+            }
             Target::Suffix { path, below } => vec![Wish::Suffix {
                 path: path.clone(),
                 below: *below,
