@@ -17,6 +17,7 @@ use super::resolve::{Resolver, Wish};
 use super::rules::{self, HIDDEN};
 use super::setting::Setting;
 use super::startup;
+use super::surroundings;
 use super::walk::is_common;
 use crate::index::{FileId, Tree};
 use crate::reach::{Analyzer, Found, How};
@@ -358,6 +359,9 @@ impl<'a> Python<'a> {
             }
         }
         if let Some((name, _)) = &name {
+            for (to, how) in surroundings::files(self, name) {
+                state.edge(file, to, how);
+            }
             woken.extend(self.hidden(state, file, name));
         }
         if let Origin::Library(id) = origin {
