@@ -201,6 +201,7 @@ fn import_like(call: &ast::ExprCall) -> Call<'_> {
             Expr::BinOp(_) | Expr::FString(_) | Expr::Call(_) => {
                 computed = true;
                 targets.extend(below(argument));
+                targets.extend(suffix_after(argument));
             }
             Expr::Name(_) | Expr::Attribute(_) | Expr::Subscript(_) => computed = true,
             _ => {}
@@ -233,6 +234,50 @@ pub fn package_before(name: &Expr) -> Option<String> {
     let head = literal_ends(name).0?;
     let package = head.strip_suffix('.')?;
     is_dotted(package).then(|| package.to_owned())
+}
+
+/// What computed text has behind a package's name: `x + ".models"` is
+/// `models`, `"%s.management.commands.%s" % (x, y)` everything in
+/// `management.commands`.
+pub fn suffix_after(name: &Expr) -> Option<Target> {
+    let after = match name {
+        Expr::BinOp(op) if op.op == Operator::Mod => text(&op.left)?.strip_prefix("%s")?.to_owned(),
+        Expr::BinOp(op) if op.op == Operator::Add => text(&op.right)?,
+        Expr::FString(string) => {
+            let mut elements = string.value.elements();
+            match (elements.next()?, elements.next()?) {
+                (
+                    InterpolatedStringElement::Interpolation(_),
+                    InterpolatedStringElement::Literal(literal),
+                ) => match elements.next() {
+                    Some(_) => format!("{}%", literal.value),
+                    None => literal.value.to_string(),
+                },
+                _ => return None,
+            }
+        }
+        Expr::Call(call) => match &*call.func {
+            Expr::Attribute(method) if method.attr.as_str() == "format" => {
+                let format = text(&method.value)?;
+                let (first, rest) = format.split_once('}')?;
+                if !first.starts_with('{') {
+                    return None;
+                }
+                rest.replace('{', "%")
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let path = after.strip_prefix('.')?;
+    let (path, below) = match path.split_once('%') {
+        Some((path, _)) => (path.strip_suffix('.')?, true),
+        None => (path, false),
+    };
+    is_dotted(path).then(|| Target::Suffix {
+        path: path.to_owned(),
+        below,
+    })
 }
 
 /// Whether computed text begins with `__name__` or `__package__`.

@@ -17,6 +17,7 @@ use super::resolve::{Resolver, Wish};
 use super::rules::{self, HIDDEN};
 use super::setting::Setting;
 use super::startup;
+use super::surroundings;
 use super::walk::is_common;
 use crate::index::{FileId, Tree};
 use crate::reach::{Analyzer, Found, How};
@@ -65,6 +66,9 @@ pub(super) struct State {
     mains: HashSet<FileId>,
     stars: HashMap<FileId, Vec<FileId>>,
     reads_source: BTreeSet<FileId>,
+    /// Packages named by strings, and what is looked for in such.
+    named: BTreeSet<String>,
+    suffixes: BTreeSet<(String, bool)>,
     /// Distributions with such files.
     self_readers: HashSet<DistributionId>,
 }
@@ -172,7 +176,7 @@ impl<'a> Python<'a> {
                     roots.extend(self.files_of(&module).map(|id| (id, how.clone())));
                 }
                 Wish::File(id, how) => roots.push((id, how)),
-                Wish::Star(_) => {}
+                Wish::Star(_) | Wish::Named(_) | Wish::Suffix { .. } => {}
             }
         }
         roots
@@ -355,6 +359,9 @@ impl<'a> Python<'a> {
             }
         }
         if let Some((name, _)) = &name {
+            for (to, how) in surroundings::files(self, name) {
+                state.edge(file, to, how);
+            }
             woken.extend(self.hidden(state, file, name));
         }
         if let Origin::Library(id) = origin {
@@ -537,6 +544,13 @@ impl<'a> Python<'a> {
                     {
                         continue;
                     }
+                    // Helpers of CPython's own tests.
+                    if origin == Origin::Standard
+                        && module.split('.').next() == Some("test")
+                        && home.split('.').next() != Some("test")
+                    {
+                        continue;
+                    }
                     if origin == Origin::Standard
                         && let Some(cut) = rules::CUTS
                             .iter()
@@ -566,6 +580,20 @@ impl<'a> Python<'a> {
                     }
                 }
                 Wish::File(to, how) => state.edge(file, to, how),
+                Wish::Named(package) => {
+                    if state.named.insert(package.clone()) {
+                        for (path, below) in state.suffixes.clone() {
+                            woken.extend(self.combine(state, file, &package, &path, below));
+                        }
+                    }
+                }
+                Wish::Suffix { path, below } => {
+                    if state.suffixes.insert((path.clone(), below)) {
+                        for package in state.named.clone() {
+                            woken.extend(self.combine(state, file, &package, &path, below));
+                        }
+                    }
+                }
                 Wish::Star(module) => {
                     if let Some(id) = self.modules.find(&module).and_then(|m| file_of(&m)) {
                         match state.units.get(&id) {
@@ -581,6 +609,31 @@ impl<'a> Python<'a> {
                     }
                 }
             }
+        }
+        woken
+    }
+
+    /// A package known by name, and what code looks for in such packages.
+    fn combine(
+        &self,
+        state: &mut State,
+        from: FileId,
+        package: &str,
+        path: &str,
+        below: bool,
+    ) -> Vec<Sleeper> {
+        let whole = format!("{package}.{path}");
+        let mut modules = Vec::new();
+        if below {
+            modules = self.modules.submodules(&whole);
+        } else if let Some(module) = self.modules.find(&whole)
+            && file_of(&module).is_some()
+        {
+            modules.push(whole);
+        }
+        let mut woken = Vec::new();
+        for module in modules {
+            woken.extend(self.link(state, from, &module, &How::Named(module.clone())));
         }
         woken
     }

@@ -10,6 +10,8 @@ use crate::reach::Analyzer;
 
 fn facts() -> Facts {
     Facts {
+        zones: vec!["/zones".to_owned()],
+        trust: vec!["/tls/certs".to_owned(), "/tls/nothing".to_owned()],
         version: (3, 11, 2),
         executable: "/usr/bin/python3".to_owned(),
         path: vec!["/std".to_owned(), "/site".to_owned()],
@@ -385,6 +387,74 @@ fn packages_that_read_themselves_keep_their_source() {
         };
         assert_eq!(paths, expected, "{argument}");
     }
+}
+
+#[test]
+fn frameworks_look_into_packages_that_they_know_by_name() {
+    assert_reached(
+        &[
+            ("app/main.py", "import frame\nAPPS = ['plug.one']\n"),
+            (
+                "site/frame/__init__.py",
+                "BACKENDS = ['frame.db.lite']\nLOCALES = 'frame.locale.%s'\ndef f(x):\n    import_module('%s.base' % x)\n    import_module(f'{x}.commands.{y}')\n    import_module('%s.formats' % (LOCALES % x))\n",
+            ),
+            ("site/frame/db/__init__.py", ""),
+            ("site/frame/db/lite/__init__.py", ""),
+            ("site/frame/db/lite/base.py", ""),
+            ("site/frame/db/lite/other.py", ""),
+            ("site/frame/db/lite/commands/__init__.py", ""),
+            ("site/frame/db/lite/commands/run.py", ""),
+            ("site/frame/locale/__init__.py", ""),
+            ("site/frame/locale/de/__init__.py", ""),
+            ("site/frame/locale/de/formats.py", ""),
+            ("site/plug/__init__.py", ""),
+            ("site/plug/one/__init__.py", ""),
+            ("site/plug/one/models.py", ""),
+            ("site/plug/one/migrations/__init__.py", ""),
+            ("site/plug/one/migrations/0001_first.py", ""),
+            ("site/plug/one/tests/__init__.py", ""),
+            ("site/plug/two.py", ""),
+        ],
+        &[
+            "/site/frame/__init__.py",
+            "/site/frame/db/__init__.py",
+            "/site/frame/db/lite/__init__.py",
+            "/site/frame/db/lite/base.py",
+            "/site/frame/db/lite/commands/__init__.py",
+            "/site/frame/db/lite/commands/run.py",
+            "/site/frame/locale/__init__.py",
+            "/site/frame/locale/de/__init__.py",
+            "/site/frame/locale/de/formats.py",
+            "/site/plug/__init__.py",
+            "/site/plug/one/__init__.py",
+            "/site/plug/one/models.py",
+            "/site/plug/one/migrations/__init__.py",
+            "/site/plug/one/migrations/0001_first.py",
+        ],
+    );
+}
+
+#[test]
+fn zones_and_trust_come_with_their_modules() {
+    assert_reached(
+        &[
+            ("app/main.py", "import zoneinfo\nfrom ssl import x\n"),
+            ("std/zoneinfo/__init__.py", ""),
+            ("std/ssl.py", ""),
+            ("zones/Europe/Paris", "TZif"),
+            ("zones/right/Europe/Paris", "TZif"),
+            ("tls/certs -> /etc/certs", ""),
+            ("etc/certs/0a.0 -> /pem/one.pem", ""),
+            ("pem/one.pem", "x"),
+            ("pem/two.pem", "x"),
+        ],
+        &[
+            "/pem/one.pem",
+            "/std/ssl.py",
+            "/std/zoneinfo/__init__.py",
+            "/zones/Europe/Paris",
+        ],
+    );
 }
 
 #[test]

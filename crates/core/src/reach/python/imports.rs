@@ -71,6 +71,13 @@ pub enum Target {
     /// Every direct submodule of this package may be imported: the name was
     /// computed (`import_module("pkg." + name)`). Empty for the file's own.
     Below(String),
+    /// This path below some package may be imported, or, where `below`, every
+    /// submodule of it: the package's name is computed
+    /// (`import_module("%s.models" % app)`).
+    Suffix {
+        path: String,
+        below: bool,
+    },
     /// A string that looks like a dotted module or `module:attribute`.
     Text(String),
     /// A word or `.word` of a file with a lazy loader: perhaps a submodule.

@@ -24,6 +24,7 @@ mod resolve;
 mod rules;
 mod setting;
 mod startup;
+mod surroundings;
 #[cfg(test)]
 mod testing;
 mod walk;

@@ -17,6 +17,14 @@ pub enum Wish {
     File(FileId, How),
     /// All public names of a module are taken.
     Star(String),
+    /// A package that is named by a string: code that knows it by name only
+    /// may look for more in it.
+    Named(String),
+    /// What such code looks for.
+    Suffix {
+        path: String,
+        below: bool,
+    },
 }
 
 /// Resolves the references of one module.
@@ -50,12 +58,23 @@ impl Resolver<'_, '_> {
                     .submodules(package)
                     .into_iter()
                     .filter(|module| !self.lacks_driver(module))
-                    .map(|module| {
+                    .flat_map(|module| {
                         let how = How::Import(module.clone());
-                        Wish::Module(module, how)
+                        [Wish::Named(module.clone()), Wish::Module(module, how)]
                     })
                     .collect()
             }
+            Target::Suffix { path, .. }
+                if rules::TEST_HOOKS
+                    .iter()
+                    .any(|(package, hook)| self.home.starts_with(package) && path == hook) =>
+            {
+                Vec::new()
+            }
+            Target::Suffix { path, below } => vec![Wish::Suffix {
+                path: path.clone(),
+                below: *below,
+            }],
             Target::Text(text) => self.text(text),
             Target::Sibling(word) => self.sibling(word),
             Target::Main(module) => self.main(module),
@@ -176,6 +195,14 @@ impl Resolver<'_, '_> {
             if !matches!(found, Module::Namespace(_)) {
                 wishes.push(Wish::Module(path.to_owned(), how()));
             }
+            if matches!(found, Module::Package { .. }) {
+                wishes.push(Wish::Named(path.to_owned()));
+                // The app hands the package to a framework, which finds what
+                // is in it by names of its own (Django's applications).
+                if self.origin == Origin::User {
+                    wishes.extend(self.whole(path, text));
+                }
+            }
         } else if attribute.is_none()
             && let Some((module, last)) = path.rsplit_once('.')
         {
@@ -188,6 +215,23 @@ impl Resolver<'_, '_> {
                     wishes.push(Wish::Module(module.to_owned(), how()));
                     break;
                 }
+            }
+        }
+        wishes
+    }
+
+    /// Every module of a package but its tests.
+    fn whole(&self, package: &str, text: &str) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        let mut open = vec![package.to_owned()];
+        while let Some(package) = open.pop() {
+            for module in self.python.modules.submodules(&package) {
+                let last = module.rsplit('.').next().unwrap_or_default();
+                if matches!(last, "tests" | "test" | "conftest") {
+                    continue;
+                }
+                open.push(module.clone());
+                wishes.push(Wish::Module(module, How::Named(text.to_owned())));
             }
         }
         wishes

@@ -236,6 +236,10 @@ pub fn six_move(name: &str) -> String {
     module.to_owned()
 }
 
+/// What a package looks for in others on behalf of its own test suite: the
+/// package, and the suffix.
+pub const TEST_HOOKS: &[(&str, &str)] = &[("sqlalchemy", "provision")];
+
 /// Tools that install packages, present in most images and used by few apps.
 /// A library that imports one in a `try` or in a function works without it.
 pub const INSTALLERS: &[&str] = &["pip", "setuptools", "wheel", "uv", "distribute"];

@@ -66,6 +66,7 @@ pub(super) struct Walk {
     /// Beginnings of computed text that are packages, if the file imports
     /// computed names.
     packages: BTreeSet<(u32, String)>,
+    suffixes: Vec<(u32, Target)>,
 }
 
 impl Walk {
@@ -94,6 +95,7 @@ impl Walk {
             uses_six: false,
             words: BTreeSet::new(),
             packages: BTreeSet::new(),
+            suffixes: Vec::new(),
         }
     }
 
@@ -107,6 +109,25 @@ impl Walk {
         if self.imports_computed {
             for (scope, package) in std::mem::take(&mut self.packages) {
                 self.refer_in(scope, Target::Below(package));
+            }
+            for (scope, suffix) in std::mem::take(&mut self.suffixes) {
+                self.refer_in(scope, suffix);
+            }
+        }
+        if self.imports.scans_siblings {
+            // `walk_packages(import_module(NAME).__path__)`: what is listed may
+            // be any package that the file names.
+            let named: Vec<(u32, Target)> = self
+                .imports
+                .references
+                .iter()
+                .filter_map(|reference| match &reference.target {
+                    Target::Text(text) => Some((reference.scope, Target::Below(text.clone()))),
+                    _ => None,
+                })
+                .collect();
+            for (scope, target) in named {
+                self.refer_in(scope, target);
             }
         }
         self.imports.scans_siblings |= self.sees_own_place && self.imports_computed;
@@ -494,6 +515,12 @@ impl Walk {
                 }
             }
         }
+        // `"pkg.locale.%s"`, to be filled in later.
+        if let Some(at) = text.find(".%s").or_else(|| text.find(".{"))
+            && is_dotted(&text[..at])
+        {
+            self.packages.insert((self.scope, text[..at].to_owned()));
+        }
         self.part(text);
     }
 
@@ -520,6 +547,9 @@ impl Walk {
     fn package(&mut self, text: &Expr) {
         if let Some(package) = calls::package_before(text) {
             self.packages.insert((self.scope, package));
+        }
+        if let Some(suffix) = calls::suffix_after(text) {
+            self.suffixes.push((self.scope, suffix));
         }
     }
 
