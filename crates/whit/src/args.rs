@@ -127,9 +127,6 @@ pub struct Build {
     /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
     #[arg(long, value_name = "URL", help_heading = "Runtime")]
     pub mirror: Option<String>,
-    /// Take the root file system from this image instead of Debian packages
-    #[arg(long, value_name = "IMAGE", help_heading = "Runtime")]
-    pub base: Option<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,

@@ -37,6 +37,14 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     let mut watch = Stopwatch::default();
 
     let settings = settings(args, &around)?;
+    if let Some(base) = &settings.base {
+        return Err(Failure::input(anyhow::anyhow!(
+            "`base = {base:?}`: an image as the runtime is not built yet"
+        ))
+        .hint(
+            "build on Debian packages, or make the whole image and use `whit shrink`".to_owned(),
+        ));
+    }
     let project = project::detect(&args.dir, &settings).map_err(|error| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
@@ -103,7 +111,6 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         python: args.python.clone(),
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
-        base: args.base.clone(),
         build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
         ..Settings::default()
     };
