@@ -204,15 +204,16 @@ fn attempt(
 ) -> Result<Attempt, Error> {
     let tree = &original.tree;
     let (plan, warnings) = watch.time("reach", || {
-        let mut roots = plan::roots(
+        // The first cause counts, and a repair outweighs the wish to drop.
+        let mut roots = repairs.to_vec();
+        roots.extend(plan::roots(
             tree,
             wish.policy,
             &reaching.command,
             &seen.files,
             &reaching.surroundings,
             &wish.keep,
-        );
-        roots.extend(repairs.iter().cloned());
+        ));
         let graph = reaching.close(wish.policy, roots);
         let plan = Plan::new(tree, &graph, wish.policy, &wish.drop, &reaching.frozen());
         (plan, graph.warnings)

@@ -89,7 +89,10 @@ pub(super) fn judge(
     let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
     let known = |path: &Path| {
         let place = ImagePath::clamped(path.as_os_str().as_bytes());
-        if original.tree.lookup(&place).is_none() || small.tree.lookup(&place).is_some() {
+        let in_original = original.tree.lookup(&place).is_some();
+        // Bytecode that the original was primed with is in no tree.
+        let primed = source_of(&place).is_some_and(|py| original.tree.lookup(&py).is_some());
+        if !(in_original || primed) || small.tree.lookup(&place).is_some() {
             return false;
         }
         // Looked up before bytecode is written there; it was made anew.
@@ -107,7 +110,7 @@ pub(super) fn judge(
         });
         match stand_in(&place, &small) {
             false => true,
-            true => looked_for && !is_import_probe(&place),
+            true => in_original && looked_for && !is_import_probe(&place),
         }
     };
     let (stage, replay) = (&witness.stage, &witness.replay);

@@ -32,7 +32,7 @@ fn a_needed_file_that_was_dropped_comes_back() {
         .whit(&[
             "why",
             "hello.tar",
-            "/usr/lib/python3.11/json/decoder.pyc",
+            "/usr/lib/python3.11/json/decoder.py",
             "--json",
         ])
         .succeeds()
