@@ -45,9 +45,13 @@ impl<'a> Reaching<'a> {
             );
             (ground, python)
         });
+        let mut command = command_roots(original, wish);
+        if let Some((_, python)) = &python {
+            command.extend(python.roots());
+        }
         Self {
             original,
-            command: command_roots(original, wish),
+            command,
             surroundings: surroundings::surroundings(original),
             elf: Elf::new(original),
             shell: Shell::new(original),

@@ -8,11 +8,10 @@ use crate::support::{Finished, alone, built, have, repository};
 /// Uncompressed and compressed megabytes that policy `safe` may reach.
 const LIMITS: &[(&str, f64, f64)] = &[
     ("hello", 16.0, 6.5),
-    ("cli", 18.0, 7.0),
-    // The aim is 25.0 / 9.5.
-    ("falcon", 25.5, 9.5),
-    // The aim is 46.0 / 16.0.
-    ("fastapi", 52.0, 18.8),
+    ("cli", 29.0, 11.0),
+    ("falcon", 25.1, 9.5),
+    // The aim is 46.0 / 16.0; what a run touches is 43 MB by itself.
+    ("fastapi", 49.5, 18.0),
     ("requests", 26.0, 10.0),
     ("pyyaml", 17.0, 6.5),
     ("pandas", 110.0, 38.0),
