@@ -11,7 +11,7 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("cli", 29.0, 11.0),
     ("falcon", 25.1, 9.5),
     // The aim is 46.0 / 16.0; what a run touches is 43 MB by itself.
-    ("fastapi", 49.5, 18.0),
+    ("fastapi", 50.0, 18.2),
     ("requests", 26.0, 10.0),
     ("pyyaml", 17.0, 6.5),
     ("pandas", 110.0, 38.0),
