@@ -178,9 +178,10 @@ pub fn built(name: &str) -> &'static Built {
     );
     place.get_or_init(|| {
         copy_example(name, &folder.join(name));
+        let archive = format!("{name}.tar");
         let mut command = Command::new(whit());
         command
-            .args(["build", name, "--json"])
+            .args(["build", name, "-o", &archive, "--json"])
             .current_dir(folder)
             .env_remove("SOURCE_DATE_EPOCH")
             .stdin(Stdio::null());
@@ -188,7 +189,7 @@ pub fn built(name: &str) -> &'static Built {
             .succeeds()
             .json();
         Box::leak(Box::new(Built {
-            archive: folder.join(format!("{name}.tar")),
+            archive: folder.join(archive),
             report,
         }))
     })
