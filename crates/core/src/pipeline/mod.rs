@@ -8,7 +8,7 @@ mod reaching;
 mod wish;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use whit_oci::{Compression, Destination, ImagePath, Staged};
@@ -179,13 +179,25 @@ pub fn run(
         save_run(folder, witness.as_ref(), &report)?;
     }
     if let Some(destination) = wish.destination.as_ref().filter(|_| !wish.dry_run) {
-        if let Some(place) = &wish.rescue {
-            tools.progress.phase("writing the rescue layer", None);
-            watch.time("rescue", || rescue(original, wish, tools, &attempt, place))?;
-        }
+        let rest = match &wish.rescue {
+            Some(place) => {
+                tools.progress.phase("writing the rescue layer", None);
+                let layer =
+                    watch.time("rescue", || rescue_layer(original, wish, tools, &attempt))?;
+                Some((place, layer))
+            }
+            None => None,
+        };
         tools.check_cancelled()?;
         report.digest = Some(attempt.staged.manifest_digest().to_string());
         attempt.staged.commit()?;
+        // A layout takes one image after the other: the second is staged when
+        // the first is there.
+        if let Some((place, layer)) = rest {
+            let mut layers = attempt.layers;
+            layers.push(layer);
+            stage(original, wish, place, &layers)?.commit()?;
+        }
         report.output = Some(destination.to_string());
     }
     report.phases = watch.lines();
@@ -237,7 +249,15 @@ fn attempt(
     tools.progress.phase("writing layers", None);
     let (layers, staged) = watch.time("emit", || {
         let layers = emit::write_layers(tree, &small, wish.compression, &tools.cache.layers()?)?;
-        let staged = stage(original, wish, tools, &layers)?;
+        let nowhere = Destination::OciArchive {
+            file: tools.workspace.path().join("dry-run.tar"),
+            reference: None,
+        };
+        let destination = match &wish.destination {
+            Some(destination) if !wish.dry_run => destination,
+            _ => &nowhere,
+        };
+        let staged = stage(original, wish, destination, &layers)?;
         Ok::<_, Error>((layers, staged))
     })?;
     Ok(Attempt {
@@ -252,18 +272,10 @@ fn attempt(
 fn stage(
     original: &FatRoot,
     wish: &Wish,
-    tools: &Tools<'_>,
+    destination: &Destination,
     layers: &[Layer],
 ) -> Result<Staged, Error> {
     let written: Vec<_> = layers.iter().map(|layer| layer.written.clone()).collect();
-    let nowhere = Destination::OciArchive {
-        file: tools.workspace.path().join("dry-run.tar"),
-        reference: None,
-    };
-    let destination = match &wish.destination {
-        Some(destination) if !wish.dry_run => destination,
-        _ => &nowhere,
-    };
     Ok(whit_oci::stage(
         destination,
         &emit::small_config(&original.config),
@@ -273,37 +285,25 @@ fn stage(
     )?)
 }
 
-/// The small image with everything else on top: the original again.
-fn rescue(
+/// What on top of the small image is the original again.
+fn rescue_layer(
     original: &FatRoot,
     wish: &Wish,
     tools: &Tools<'_>,
     attempt: &Attempt,
-    place: &Destination,
-) -> Result<PathBuf, Error> {
-    let entries = emit::rescue_tree(original, &attempt.plan, &attempt.small);
-    let mut layers = attempt.layers.clone();
+) -> Result<Layer, Error> {
     let compression = match wish.compression {
         Compression::Gzip { level } => Compression::Gzip {
             level: level.min(RESCUE_GZIP),
         },
         other => other,
     };
-    layers.push(emit::write_layer(
+    Ok(emit::write_layer(
         "rescue",
-        &entries,
+        &emit::rescue_tree(original, &attempt.plan, &attempt.small),
         compression,
         &tools.workspace.folder("rescue")?,
-    )?);
-    let written: Vec<_> = layers.iter().map(|layer| layer.written.clone()).collect();
-    let staged = whit_oci::stage(
-        place,
-        &emit::small_config(&original.config),
-        &written,
-        &wish.provenance.annotations(wish.epoch),
-        wish.epoch,
-    )?;
-    Ok(staged.commit()?)
+    )?)
 }
 
 fn describe(original: &FatRoot, wish: &Wish, attempt: &Attempt) -> Report {
