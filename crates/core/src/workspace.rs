@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
@@ -136,6 +137,22 @@ fn clear_leftovers(runs: &Path) {
 /// Removes a folder with everything in it, folders without permissions
 /// (overlayfs leaves such) included.
 pub fn remove_tree(folder: &Path) -> io::Result<()> {
+    // The folders of a root file system go at the same time; whatever fails
+    // here fails again below, and is told there.
+    let below = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect()
+    };
+    let mut folders = vec![folder.to_owned()];
+    for _ in 0..4 {
+        folders = folders.iter().flat_map(|folder| below(folder)).collect();
+    }
+    folders.par_iter().for_each(|folder| {
+        let _ = fs::remove_dir_all(folder);
+    });
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             open_up(folder)?;

@@ -76,7 +76,7 @@ fn original(bench: &Bench) -> String {
         echo twin > srv/odd/one; ln srv/odd/one srv/odd/two; ln srv/odd/one opt/links/three
         echo bin > usr/share/left-1; ln usr/share/left-1 usr/share/left-2
         chmod 6755 usr/share/left-1; chown 12:34 srv/odd/two; chmod 1777 srv/odd/empty
-        ln -s ../nowhere srv/odd/dangling; mkfifo var/pipe; mknod var/null c 1 3
+        ln -s ../nowhere srv/odd/dangling; mkfifo var/pipe; mknod dev/whit-null c 1 3
         cp usr/bin/env usr/bin/capable; setcap cap_net_raw+ep usr/bin/capable
         note='import os, sys; os.setxattr(sys.argv[1], "user.note", sys.argv[2].encode())'
         python3 -c "$note" usr/share/left-1 kept; python3 -c "$note" srv/odd dir

@@ -332,6 +332,12 @@ impl Resolver<'_, '_> {
     /// A program as `execvp` finds it; a link is given as the link.
     fn program(&self, name: &str) -> Option<FileId> {
         let tree = self.python.tree;
+        // Libraries ask compilers how they themselves were built, or build
+        // more of themselves on a developer's machine.
+        let tool = name.rsplit('/').next().unwrap_or_default();
+        if self.origin != Origin::User && rules::BUILD_TOOLS.contains(&tool) {
+            return None;
+        }
         let at = |path: ImagePath| {
             let id = tree.lookup(&path)?;
             tree.node(id)

@@ -105,6 +105,13 @@ pub const CUTS: &[Cut] = &[
     cut("site", "rlcompleter", "interact"),
 ];
 
+/// Programs that make programs. One that a library names is kept only if a run
+/// was seen to start it, or the user's own code names it.
+pub const BUILD_TOOLS: &[&str] = &[
+    "ar", "as", "c++", "cc", "clang", "cmake", "cpp", "f77", "f90", "f95", "g++", "gcc",
+    "gfortran", "ld", "ldconfig", "make", "nm", "objdump", "ranlib", "strip", "swig",
+];
+
 /// Modules of the standard library whose every function counts as called:
 /// C code and `importlib` call them by names that no source mentions.
 pub const ALL_LIVE: &[&str] = &[
