@@ -59,7 +59,8 @@ fn layers_end_up_on_disk() {
             "usr/b => usr/a",
             "usr/gone=x",
             "lib -> usr",
-            "null!",
+            "dev/",
+            "dev/null!",
             "d/",
             "d/x=1",
         ]),
@@ -68,7 +69,7 @@ fn layers_end_up_on_disk() {
             "usr/.wh.gone=",
             "d=file",
             "usr/a=new",
-            "null=now a file",
+            "dev/null=now a file",
         ]),
     ];
     let builder = unpack(dir.path(), &layers, None).unwrap();
@@ -77,7 +78,7 @@ fn layers_end_up_on_disk() {
     assert_eq!(read("usr/b"), "one");
     assert_eq!(read("usr/c"), "two");
     assert_eq!(read("d"), "file");
-    assert_eq!(read("null"), "now a file");
+    assert_eq!(read("dev/null"), "now a file");
     assert!(!dir.path().join("usr/gone").exists());
     let metadata = fs::metadata(dir.path().join("usr/c")).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o7777, 0o750);
