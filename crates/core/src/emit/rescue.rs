@@ -99,19 +99,7 @@ fn original(root: &FatRoot, path: &ImagePath) -> Option<(Entry, Option<Content>)
                 }
             }
         }
-        NodeKind::Dir => Kind::Dir,
-        NodeKind::Symlink { target } => Kind::Symlink {
-            target: target.clone(),
-        },
-        NodeKind::CharDevice { major, minor } => Kind::CharDevice {
-            major: *major,
-            minor: *minor,
-        },
-        NodeKind::BlockDevice { major, minor } => Kind::BlockDevice {
-            major: *major,
-            minor: *minor,
-        },
-        NodeKind::Fifo => Kind::Fifo,
+        other => other.entry_kind(),
     };
     let entry = Entry {
         path: path.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use whit_oci::{ImagePath, Meta};
+use whit_oci::{ImagePath, Kind, Meta};
 
 use super::provenance::Distribution;
 use super::{Package, PackageId};
@@ -34,6 +34,28 @@ pub enum NodeKind {
         minor: u32,
     },
     Fifo,
+}
+
+impl NodeKind {
+    /// The same as a layer writes it, each name of a hard link as a file.
+    pub fn entry_kind(&self) -> Kind {
+        match self {
+            NodeKind::File { size, .. } => Kind::File { size: *size },
+            NodeKind::Dir => Kind::Dir,
+            NodeKind::Symlink { target } => Kind::Symlink {
+                target: target.clone(),
+            },
+            NodeKind::CharDevice { major, minor } => Kind::CharDevice {
+                major: *major,
+                minor: *minor,
+            },
+            NodeKind::BlockDevice { major, minor } => Kind::BlockDevice {
+                major: *major,
+                minor: *minor,
+            },
+            NodeKind::Fifo => Kind::Fifo,
+        }
+    }
 }
 
 /// One file of the merged tree.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use whit_oci::{Digest, ImagePath, Kind};
 
 use super::{Content, Edit, LayerClass, SmallFile, SmallTree, honesty, strip};
-use crate::index::{FileId, Node, NodeKind, PackageKind, Tree};
+use crate::index::{FileId, Node, PackageKind, Tree};
 use crate::plan::{Plan, Verdict};
 use crate::reach::How;
 use crate::source::FatRoot;
@@ -102,7 +102,7 @@ fn edit(
         meta.mtime = mtime;
     }
     let whole = SmallFile {
-        kind: kind(node),
+        kind: node.kind.entry_kind(),
         meta,
         content: root.content(id).map(Content::Host),
         class: class(root, node),
@@ -194,25 +194,6 @@ fn starts_with_elf_magic(host: &Path) -> io::Result<bool> {
         Ok(()) => Ok(&magic == b"\x7fELF"),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-fn kind(node: &Node) -> Kind {
-    match &node.kind {
-        NodeKind::File { size, .. } => Kind::File { size: *size },
-        NodeKind::Dir => Kind::Dir,
-        NodeKind::Symlink { target } => Kind::Symlink {
-            target: target.clone(),
-        },
-        NodeKind::CharDevice { major, minor } => Kind::CharDevice {
-            major: *major,
-            minor: *minor,
-        },
-        NodeKind::BlockDevice { major, minor } => Kind::BlockDevice {
-            major: *major,
-            minor: *minor,
-        },
-        NodeKind::Fifo => Kind::Fifo,
     }
 }
 
