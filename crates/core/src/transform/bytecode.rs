@@ -238,7 +238,7 @@ struct Open<'j> {
 
 /// Changes when the content of cached files changes for other reasons than
 /// those in the key.
-const CACHE_VERSION: &[u8] = b"whit pyc 2";
+const CACHE_VERSION: &[u8] = b"whit pyc 3";
 
 fn look_up(job: &Job, facts: &Facts, cache: &Path) -> Result<Lookup, CompileError> {
     let source = fs::read(&job.source).map_err(io_error(&job.source))?;

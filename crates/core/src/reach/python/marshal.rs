@@ -7,9 +7,14 @@
 //! references, and whether two equal strings are one object depends on which
 //! strings the process had interned before; so does the order within constant
 //! sets. In the canonical form equal strings are one object, interned if one of
-//! them was, so are equal sets, whose items are sorted; and marks stand where a
+//! them was, so are equal `bytes` (instructions and tables of functions that are
+//! alike) and equal sets, whose items are sorted; and marks stand where a
 //! reference follows and nowhere else: equal source gives equal bytes.
+//!
+//! All of these are immutable, and Python promises nothing about the identity
+//! of equal ones. Equal tuples need no care: the compiler merges them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::lines;
@@ -17,6 +22,9 @@ use super::lines;
 /// Fields of a code object, which may wait besides items of containers.
 const MOST_WAITING: usize = 1 << 16;
 const FLAG_REF: u8 = 0x80;
+/// Bytes objects up to this length are written again: a reference is hardly
+/// shorter, and its number is another one each time, which compresses worse.
+const SHORT_BYTES: usize = 1;
 
 /// Why bytes are not a code object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,11 +78,9 @@ enum Piece {
     Plain { start: usize },
     /// The type byte of an object with a mark; its other bytes are plain.
     Marked { start: usize, mark: usize },
-    /// A table of lines, as a bytes object.
-    Lines { start: usize, mark: Option<usize> },
-    /// A string: position in `texts`.
+    /// A string or bytes object: position in `texts`.
     Text { text: usize },
-    /// A reference to a mark.
+    /// A reference to a mark on something else.
     Reference { mark: usize },
     /// A constant set of simple things: position in `sets`.
     Set { set: usize },
@@ -93,9 +99,9 @@ enum Target {
 /// An item of a constant set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Item<'b> {
-    /// A string, by content first so that the order does not depend on
-    /// positions.
-    Text(&'b [u8], usize),
+    /// A string or bytes object, by content first so that the order does not
+    /// depend on positions.
+    Text(Cow<'b, [u8]>, Form, usize),
     /// Anything else that is simple, as written, without a mark.
     Plain(Vec<u8>),
 }
@@ -107,11 +113,20 @@ struct Set<'b> {
     count: u32,
 }
 
-/// A distinct string.
-#[derive(Debug, Clone, Copy)]
+/// What the bytes of a [`Text`] stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Form {
+    Bytes,
+    Ascii,
+    /// UTF-8, with surrogates.
+    Unicode,
+}
+
+/// A distinct string or bytes object.
+#[derive(Debug, Clone)]
 struct Text<'b> {
-    bytes: &'b [u8],
-    ascii: bool,
+    bytes: Cow<'b, [u8]>,
+    form: Form,
     interned: bool,
     /// How many times it occurs, references included.
     count: u32,
@@ -122,7 +137,7 @@ struct Reader<'b> {
     at: usize,
     marks: Vec<Target>,
     texts: Vec<Text<'b>>,
-    by_bytes: HashMap<(&'b [u8], bool), usize>,
+    by_bytes: HashMap<(Cow<'b, [u8]>, Form), usize>,
     /// Pieces that begin a constant set, and how many items it has.
     frozen: Vec<(usize, usize)>,
     sets: Vec<Set<'b>>,
@@ -237,13 +252,7 @@ impl<'b> Reader<'b> {
                 let digits = self.number()? as i32;
                 self.take(digits.unsigned_abs() as usize * 2)?;
             }
-            b's' => {
-                self.long()?;
-                if role == Role::Lines && self.columns == Columns::Drop {
-                    self.pieces[piece] = Piece::Lines { start, mark };
-                }
-            }
-            b't' | b'u' | b'a' | b'A' => text = Some(self.long()?),
+            b's' | b't' | b'u' | b'a' | b'A' => text = Some(self.long()?),
             b'z' | b'Z' => text = Some(self.short()?),
             b'(' | b'[' | b'<' | b'>' => {
                 let count = self.number()? as usize;
@@ -264,47 +273,70 @@ impl<'b> Reader<'b> {
                 let Some(marked) = self.marks.get(to) else {
                     return Err(MarshalError::Reference(start));
                 };
-                self.pieces[piece] = Piece::Reference { mark: to };
-                if let Target::Text(text) = *marked {
-                    self.texts[text].count += 1;
-                    self.note(role, text);
-                }
+                self.pieces[piece] = match *marked {
+                    Target::Text(text) => self.occurs(text, role),
+                    _ => Piece::Reference { mark: to },
+                };
             }
             kind => return Err(MarshalError::Kind { at: start, kind }),
         }
         if let Some(bytes) = text {
-            let ascii = !matches!(kind, b't' | b'u');
+            let form = match kind {
+                b's' => Form::Bytes,
+                b't' | b'u' => Form::Unicode,
+                _ => Form::Ascii,
+            };
             // Strings of one character are interned or not by chance.
-            let single = bytes.len() < 2 || !ascii && bytes.len() == 2;
-            let interned = single || matches!(kind, b't' | b'A' | b'Z');
-            let text = self.distinct(bytes, ascii);
+            let single = bytes.len() < 2 || form == Form::Unicode && bytes.len() == 2;
+            let interned = form != Form::Bytes && (single || matches!(kind, b't' | b'A' | b'Z'));
+            let text = self.distinct(Cow::Borrowed(bytes), form);
             self.texts[text].interned |= interned;
-            self.texts[text].count += 1;
-            self.pieces[piece] = Piece::Text { text };
             if let Some(mark) = mark {
                 self.marks[mark] = Target::Text(text);
             }
-            self.note(role, text);
+            self.pieces[piece] = self.occurs(text, role);
         }
         self.ends.push(self.at);
         Ok(())
     }
 
-    /// The position of a string in `texts`.
-    fn distinct(&mut self, bytes: &'b [u8], ascii: bool) -> usize {
-        *self.by_bytes.entry((bytes, ascii)).or_insert_with(|| {
-            self.texts.push(Text {
-                bytes,
-                ascii,
-                interned: false,
-                count: 0,
-            });
-            self.texts.len() - 1
-        })
+    /// The position of a string or bytes object in `texts`.
+    fn distinct(&mut self, bytes: Cow<'b, [u8]>, form: Form) -> usize {
+        let texts = &mut self.texts;
+        *self
+            .by_bytes
+            .entry((bytes, form))
+            .or_insert_with_key(|(bytes, form)| {
+                texts.push(Text {
+                    bytes: bytes.clone(),
+                    form: *form,
+                    interned: false,
+                    count: 0,
+                });
+                texts.len() - 1
+            })
+    }
+
+    /// Counts a string or bytes object where it stands. A table of lines may
+    /// become another one there; the same bytes elsewhere do not.
+    fn occurs(&mut self, text: usize, role: Role) -> Piece {
+        let mut text = text;
+        if role == Role::Lines
+            && self.columns == Columns::Drop
+            && self.texts[text].form == Form::Bytes
+            && let Some(short) = lines::without_columns(&self.texts[text].bytes)
+        {
+            text = self.distinct(Cow::Owned(short), Form::Bytes);
+        }
+        self.texts[text].count += 1;
+        if self.texts[text].form != Form::Bytes {
+            self.note(role, text);
+        }
+        Piece::Text { text }
     }
 
     fn note(&mut self, role: Role, text: usize) {
-        let text = String::from_utf8_lossy(self.texts[text].bytes).into_owned();
+        let text = String::from_utf8_lossy(&self.texts[text].bytes).into_owned();
         match role {
             Role::Names => self.code.names.push(text),
             // The module's own comes last: its code object ends last.
@@ -383,7 +415,7 @@ impl<'b> Reader<'b> {
             if self.sets[set].count > 1 {
                 // Its strings are written with the first one only.
                 for item in &items {
-                    if let Item::Text(_, text) = item {
+                    if let Item::Text(_, _, text) = item {
                         self.texts[*text].count -= 1;
                     }
                 }
@@ -407,20 +439,16 @@ impl<'b> Reader<'b> {
     /// it by number.
     fn item(&self, piece: Piece, end: usize, used: &[bool]) -> Option<Item<'b>> {
         let start = match piece {
-            Piece::Text { text } => return Some(Item::Text(self.texts[text].bytes, text)),
-            Piece::Reference { mark } => match self.marks[mark] {
-                Target::Text(text) => return Some(Item::Text(self.texts[text].bytes, text)),
-                _ => return None,
-            },
+            Piece::Text { text } => {
+                let Text { bytes, form, .. } = &self.texts[text];
+                return Some(Item::Text(bytes.clone(), *form, text));
+            }
             Piece::Plain { start } => start,
             Piece::Marked { start, mark } if !used[mark] => start,
             _ => return None,
         };
         let kind = self.bytes[start] & !FLAG_REF;
-        if !matches!(
-            kind,
-            b'N' | b'T' | b'F' | b'.' | b'i' | b'l' | b'g' | b'y' | b's'
-        ) {
+        if !matches!(kind, b'N' | b'T' | b'F' | b'.' | b'i' | b'l' | b'g' | b'y') {
             return None;
         }
         let mut bytes = vec![kind];
@@ -462,25 +490,10 @@ impl<'b> Reader<'b> {
                         .out
                         .extend_from_slice(&self.bytes[start + 1..self.ends[i]]);
                 }
-                Piece::Lines { start, mark } => {
-                    let mut kind = b's';
-                    if let Some(mark) = mark.filter(|mark| used[*mark]) {
-                        kind |= FLAG_REF;
-                        numbers[mark] = writer.number();
-                    }
-                    // The type and a 32-bit length come first.
-                    let table = &self.bytes[start + 5..self.ends[i]];
-                    let short = lines::without_columns(table);
-                    let table = short.as_deref().unwrap_or(table);
-                    writer.out.push(kind);
-                    writer.out.extend((table.len() as u32).to_le_bytes());
-                    writer.out.extend_from_slice(table);
-                }
                 Piece::Text { text } => writer.text(text, &self.texts[text]),
                 Piece::Reference { mark } => match self.marks[mark] {
-                    Target::Text(text) => writer.text(text, &self.texts[text]),
                     Target::Set(set) => writer.set(set, &self.sets[set], &self.texts),
-                    Target::Other => writer.reference(numbers[mark]),
+                    Target::Text(_) | Target::Other => writer.reference(numbers[mark]),
                 },
                 Piece::Set { set } => writer.set(set, &self.sets[set], &self.texts),
                 Piece::Gone => {}
@@ -524,7 +537,7 @@ impl Writer {
         self.out.extend((set.items.len() as u32).to_le_bytes());
         for item in &set.items {
             match item {
-                Item::Text(_, text) => self.text(*text, &texts[*text]),
+                Item::Text(_, _, text) => self.text(*text, &texts[*text]),
                 Item::Plain(bytes) => self.out.extend_from_slice(bytes),
             }
         }
@@ -534,16 +547,18 @@ impl Writer {
         if let Some(number) = self.texts[at] {
             return self.reference(number);
         }
-        let short = text.ascii && text.bytes.len() < 256;
-        let mut kind = match (text.ascii, short, text.interned) {
-            (true, true, true) => b'Z',
-            (true, true, false) => b'z',
-            (true, false, true) => b'A',
-            (true, false, false) => b'a',
-            (false, _, true) => b't',
-            (false, _, false) => b'u',
+        let short = text.form == Form::Ascii && text.bytes.len() < 256;
+        let mut kind = match (text.form, short, text.interned) {
+            (Form::Bytes, ..) => b's',
+            (Form::Ascii, true, true) => b'Z',
+            (Form::Ascii, true, false) => b'z',
+            (Form::Ascii, false, true) => b'A',
+            (Form::Ascii, false, false) => b'a',
+            (Form::Unicode, _, true) => b't',
+            (Form::Unicode, _, false) => b'u',
         };
-        if text.count > 1 {
+        let again = text.form == Form::Bytes && text.bytes.len() <= SHORT_BYTES;
+        if text.count > 1 && !again {
             kind |= FLAG_REF;
             self.texts[at] = Some(self.number());
         }
@@ -553,7 +568,7 @@ impl Writer {
         } else {
             self.out.extend((text.bytes.len() as u32).to_le_bytes());
         }
-        self.out.extend_from_slice(text.bytes);
+        self.out.extend_from_slice(&text.bytes);
     }
 }
 
@@ -669,6 +684,40 @@ mod tests {
                 shared
             );
         }
+    }
+
+    #[test]
+    fn equal_bytes_are_one() {
+        // (b"ab", b"ab", "ab", b"x", b"x"): strings are something else, and
+        // what is short is not worth a reference.
+        let bytes = b")\x05\xf3\x02\0\0\0abs\x02\0\0\0abz\x02ab\xf3\x01\0\0\0xr\x01\0\0\0";
+        let code = read(bytes, (3, 13), Columns::Keep).unwrap();
+        assert_eq!(
+            code.canonical,
+            b")\x05\xf3\x02\0\0\0abr\0\0\0\0z\x02abs\x01\0\0\0xs\x01\0\0\0x"
+        );
+        assert_eq!(code.strings, BTreeSet::from(["ab".to_owned()]));
+    }
+
+    /// The compiler merges constants with tables that happen to be equal.
+    #[test]
+    fn only_tables_of_lines_lose_columns() {
+        let code = |constant: &[u8]| {
+            let mut bytes = b"c".to_vec();
+            bytes.extend([0; 20]);
+            bytes.extend(b"s\0\0\0\0)\x01");
+            bytes.extend(constant);
+            bytes.extend(b")\0)\0s\0\0\0\0Z\x01fZ\x01nZ\x01q\x01\0\0\0");
+            bytes
+        };
+        // One instruction on one line, with columns, and without.
+        let table = b"\xf3\x02\0\0\0\x80\x11";
+        let mut bytes = code(table);
+        bytes.extend(b"r\0\0\0\0s\0\0\0\0");
+        let short = read(&bytes, (3, 11), Columns::Drop).unwrap().canonical;
+        let mut expected = code(b"s\x02\0\0\0\x80\x11");
+        expected.extend(b"s\x02\0\0\0\xe8\0s\0\0\0\0");
+        assert_eq!(short, expected);
     }
 
     #[test]
