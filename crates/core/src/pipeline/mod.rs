@@ -20,12 +20,12 @@ pub use wish::Wish;
 use crate::emit::{self, Layer};
 use crate::index::FileId;
 use crate::observe;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Policy};
 use crate::progress::Progress;
 use crate::reach::How;
 use crate::report::{self, Report};
 use crate::source::FatRoot;
-use crate::transform::{self, SmallTree};
+use crate::transform::{self, SmallTree, StripDepth};
 use crate::workspace::{CacheDirs, Workspace};
 use ground::Ground;
 use prove::{Judgement, Witness};
@@ -238,7 +238,10 @@ fn attempt(
         as_text.extend(repairs.iter().map(|(id, _)| *id));
         let bytecode = reaching.bytecode(&plan, wish, &as_text, tools)?;
         let options = transform::Options {
-            strip: wish.strip,
+            strip: wish.strip.then_some(match wish.policy {
+                Policy::Tight => StripDepth::UnwindTables,
+                Policy::Safe | Policy::Repack => StripDepth::Symbols,
+            }),
             mtime: wish.mtime,
             epoch: wish.epoch,
             cache: &tools.cache.stripped()?,

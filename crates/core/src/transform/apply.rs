@@ -8,7 +8,8 @@ use std::str::FromStr;
 use rayon::prelude::*;
 use whit_oci::{Digest, ImagePath, Kind};
 
-use super::{Content, Edit, LayerClass, SmallFile, SmallTree, honesty, strip};
+use super::strip::{self, Depth};
+use super::{Content, Edit, LayerClass, SmallFile, SmallTree, honesty};
 use crate::index::{FileId, Node, PackageKind, Tree};
 use crate::plan::{Plan, Verdict};
 use crate::reach::How;
@@ -55,7 +56,8 @@ pub type Bytecode = BTreeMap<FileId, ModuleForm>;
 /// What the user decided about edits.
 #[derive(Debug)]
 pub struct Options<'a> {
-    pub strip: bool,
+    /// How much goes out of ELF files; `None` leaves them as they are.
+    pub strip: Option<Depth>,
     /// Seconds since the epoch for every file; `None` keeps the original's.
     pub mtime: Option<i64>,
     /// Seconds since the epoch for what whit writes itself.
@@ -136,9 +138,9 @@ fn edit(
         let short = Content::Bytes(without_description(&bytes).into());
         return Ok(vec![(path, with_content(whole, short, Edit::Trimmed)?)]);
     }
-    if options.strip
+    if let Some(depth) = options.strip
         && let Some(host) = root.content(id)
-        && let Some(stripped) = stripped(&host, options.cache)?
+        && let Some(stripped) = stripped(&host, depth, options.cache)?
     {
         let file = with_content(whole, Content::Host(stripped), Edit::Stripped)?;
         return Ok(vec![(path, file)]);
@@ -171,17 +173,21 @@ fn with_content(file: SmallFile, content: Content, edit: Edit) -> io::Result<Sma
 
 /// The stripped twin of an ELF file, from the cache or made now. `None` where
 /// there is nothing to strip or it is not safe to.
-fn stripped(host: &Path, cache: &Path) -> io::Result<Option<PathBuf>> {
+fn stripped(host: &Path, depth: Depth, cache: &Path) -> io::Result<Option<PathBuf>> {
     if !starts_with_elf_magic(host)? {
         return Ok(None);
     }
     let bytes = std::fs::read(host)?;
-    let twin = cache.join(Digest::of(&bytes).hex());
+    let name = Digest::of(&bytes).hex();
+    let twin = cache.join(match depth {
+        Depth::Symbols => name,
+        Depth::UnwindTables => format!("{name}.unwind"),
+    });
     if let Ok(known) = twin.metadata() {
         // An empty twin says that the original is to be kept.
         return Ok((known.len() > 0).then_some(twin));
     }
-    let result = strip::strip(&bytes);
+    let result = strip::strip(&bytes, depth);
     let mut file = tempfile::NamedTempFile::new_in(cache)?;
     io::Write::write_all(&mut file, result.as_deref().unwrap_or_default())?;
     file.persist(&twin)?;

@@ -7,6 +7,8 @@ mod siphash;
 mod small;
 #[doc(hidden)]
 pub mod strip;
+mod unwind;
 
 pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};
+pub use strip::Depth as StripDepth;

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use super::unwind;
 use crate::elf::{
     Bytes, ET_DYN, ET_EXEC, Headers, Layout, PT_LOAD, SHT_NOTE, SHT_NULL, SHT_STRTAB, SHT_SYMTAB,
     Section, Segment,
@@ -20,23 +21,47 @@ const MIN_GAIN: u64 = 512;
 /// Bytes of padding that may follow the last part of a file.
 const MAX_PADDING: u64 = 64;
 
+/// How much goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Symbols and debugging information.
+    Symbols,
+    /// The tables for walking a stack too, where nothing but C is in a file.
+    UnwindTables,
+}
+
 /// `bytes` without symbols and debugging information; `None` where there is
 /// nothing to gain or the file is better left alone: relocatable objects,
 /// damaged ones, and those that carry something which is not ELF (AppImages,
 /// PyInstaller's, Nuitka's and staticx's programs).
-pub fn strip(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn strip(bytes: &[u8], depth: Depth) -> Option<Vec<u8>> {
     let headers = Headers::parse(bytes).ok()?;
     if !matches!(headers.kind, ET_EXEC | ET_DYN) || headers.segments.is_empty() {
         return None;
     }
     let dropped = droppable(bytes, &headers)?;
-    if dropped.is_empty() || has_payload(bytes, &headers) {
+    if has_payload(bytes, &headers) {
         return None;
     }
-    let islands = islands(bytes, &headers, &dropped)?;
-    let stripped = write(bytes, &headers, &dropped, &islands)?;
-    let gained = (bytes.len() as u64).checked_sub(stripped.len() as u64)?;
-    (gained >= MIN_GAIN && is_same_program(bytes, &headers, &stripped)).then_some(stripped)
+    if depth == Depth::UnwindTables
+        && let Some(blank) = unwind::without_tables(bytes, &headers)
+    {
+        let headers = Headers::parse(&blank[..]).ok()?;
+        // Where nothing can move, zeroes still compress well.
+        return Some(shortened(&blank, &headers, &dropped).unwrap_or(blank));
+    }
+    if dropped.is_empty() {
+        return None;
+    }
+    shortened(bytes, &headers, &dropped)
+}
+
+/// `bytes` without the dropped sections and without whatever no header names.
+fn shortened(bytes: &[u8], headers: &Headers, dropped: &BTreeSet<usize>) -> Option<Vec<u8>> {
+    let islands = islands(bytes, headers, dropped)?;
+    let shorter = write(bytes, headers, dropped, &islands)?;
+    let gained = (bytes.len() as u64).checked_sub(shorter.len() as u64)?;
+    (gained >= MIN_GAIN && is_same_program(bytes, headers, &shorter)).then_some(shorter)
 }
 
 /// The sections that go, by index. `None` if one is there whose purpose is
@@ -389,11 +414,15 @@ mod tests {
     #[test]
     fn a_stripped_program_is_smaller_and_still_runs() {
         let before = program();
-        let after = strip(&before).unwrap();
+        let after = strip(&before, Depth::Symbols).unwrap();
         assert!(after.len() < before.len());
         let names = Headers::parse(&after[..]).unwrap();
         assert!(!names.sections.iter().any(|s| s.kind == SHT_SYMTAB));
-        assert_eq!(strip(&after), None, "nothing is left to gain");
+        assert_eq!(
+            strip(&after, Depth::Symbols),
+            None,
+            "nothing is left to gain"
+        );
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
@@ -440,7 +469,7 @@ mod tests {
         before.extend_from_slice(&moved);
         headers.layout.put_address(&mut before, 32, at);
 
-        let after = strip(&before).unwrap();
+        let after = strip(&before, Depth::Symbols).unwrap();
         let new = Headers::parse(&after[..]).unwrap();
         assert!(new.segments_at < at);
         assert_eq!(new.segments_at % 0x1000, 0);
@@ -452,12 +481,12 @@ mod tests {
     fn what_carries_a_payload_is_left_alone() {
         let mut appended = program();
         appended.extend_from_slice(&[7; 100]);
-        assert_eq!(strip(&appended), None);
+        assert_eq!(strip(&appended, Depth::Symbols), None);
         let mut marked = program();
         marked[8..11].copy_from_slice(b"AI\x02");
-        assert_eq!(strip(&marked), None);
-        assert_eq!(strip(b"#!/bin/sh"), None);
-        assert_eq!(strip(&program()[..5000]), None);
+        assert_eq!(strip(&marked, Depth::Symbols), None);
+        assert_eq!(strip(b"#!/bin/sh", Depth::Symbols), None);
+        assert_eq!(strip(&program()[..5000], Depth::Symbols), None);
     }
 
     #[test]
@@ -472,7 +501,7 @@ mod tests {
             for value in [0, 0x80, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[at] = value;
-                let _ = strip(&bytes);
+                let _ = strip(&bytes, Depth::Symbols);
             }
         }
     }
@@ -496,6 +525,6 @@ mod tests {
             bytes.extend_from_slice(&section);
         }
         assert_eq!(Headers::parse(&bytes[..]).unwrap().sections.len(), 65_535);
-        assert_eq!(strip(&bytes), None);
+        assert_eq!(strip(&bytes, Depth::Symbols), None);
     }
 }
