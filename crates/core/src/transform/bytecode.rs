@@ -238,7 +238,7 @@ struct Open<'j> {
 
 /// Changes when the content of cached files changes for other reasons than
 /// those in the key.
-const CACHE_VERSION: &[u8] = b"whit pyc 3";
+const CACHE_VERSION: &[u8] = b"whit pyc 4";
 
 fn look_up(job: &Job, facts: &Facts, cache: &Path) -> Result<Lookup, CompileError> {
     let source = fs::read(&job.source).map_err(io_error(&job.source))?;
@@ -552,6 +552,51 @@ mod tests {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+    }
+
+    /// Comparing code objects compares their constants with their types.
+    #[test]
+    fn canonical_bytecode_is_the_interpreters_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let python = |script: &str| {
+            let output = Command::new("python3").args(["-c", script]).output();
+            let output = output.unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let library = python("import os; print(os.path.dirname(os.__file__), end='')");
+        let jobs: Vec<Job> = [
+            "argparse",
+            "ast",
+            "dataclasses",
+            "enum",
+            "inspect",
+            "typing",
+        ]
+        .into_iter()
+        .map(|name| {
+            let source = Path::new(&library).join(format!("{name}.py"));
+            Job {
+                path: ImagePath::from(source.to_str().unwrap()),
+                source,
+                existing: None,
+                columns: Columns::Keep,
+            }
+        })
+        .collect();
+        let done = compile(&jobs, &host(), &dir.path().join("c"), &run_here).unwrap();
+        for job in &jobs {
+            let Compiled::Bytecode(pyc) = &done[&job.path] else {
+                panic!("{done:?}");
+            };
+            let script = format!(
+                "import marshal\nsource = open({source:?}, 'rb').read()\n\
+                 code = compile(source, {source:?}, 'exec', dont_inherit=True)\n\
+                 print(marshal.loads(open({pyc:?}, 'rb').read()[16:]) == code)",
+                source = job.source,
+            );
+            assert_eq!(python(&script), "True\n", "{}", job.path);
+        }
     }
 
     #[test]

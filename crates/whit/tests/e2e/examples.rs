@@ -8,10 +8,11 @@ use crate::support::{Finished, alone, built, have, repository};
 /// Uncompressed and compressed megabytes that policy `safe` may reach.
 const LIMITS: &[(&str, f64, f64)] = &[
     ("hello", 16.0, 6.5),
-    ("cli", 29.0, 11.0),
+    ("cli", 28.5, 10.6),
     ("falcon", 25.0, 9.5),
-    // The aim is 46.0 / 16.0; what a run touches is 43.6 / 16.0 by itself.
-    ("fastapi", 49.0, 17.8),
+    // The aim is 46.0 / 16.0; what a run touches is 43.5 / 16.0 by itself, with
+    // all of its ELF files whole.
+    ("fastapi", 48.8, 17.75),
     ("requests", 26.0, 10.0),
     ("pyyaml", 17.0, 6.5),
     ("pandas", 110.0, 38.0),
