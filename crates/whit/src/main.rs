@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, ColorWhen, Command};
+use surroundings::Surroundings;
 use ui::{Failure, Screen};
 
 fn main() -> ExitCode {
@@ -33,13 +34,27 @@ fn main() -> ExitCode {
 
 fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
-        Command::Build(args) => commands::build::run(&args, screen),
-        Command::Shrink(args) => commands::shrink::run(&args, screen),
+        Command::Build(args) => interruptible(|around| commands::build::run(&args, around, screen)),
+        Command::Shrink(args) => {
+            interruptible(|around| commands::shrink::run(&args, around, screen))
+        }
         Command::Why(args) => commands::why::run(&args),
-        Command::Run(args) => commands::run::run(&args, screen),
+        Command::Run(args) => interruptible(|around| commands::run::run(&args, around, screen)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Does what a signal may end. Whatever fails after the signal fails because of
+/// it: sandboxed programs are killed, downloads break off.
+fn interruptible(
+    work: impl FnOnce(&Surroundings) -> Result<ExitCode, Failure>,
+) -> Result<ExitCode, Failure> {
+    let around = Surroundings::of_this_process()?;
+    work(&around).map_err(|failure| match around.signal() {
+        Some(signal) => Failure::interrupted(signal),
+        None => failure,
+    })
 }

@@ -183,6 +183,7 @@ impl Kitchen<'_> {
         if let Some(known) = self.known {
             return Ok(known.debs.clone());
         }
+        self.desk.progress.phase("reading package indexes", None);
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(self.recipe.project.debian.iter().copied());
         self.resolve(&wanted)
@@ -272,6 +273,7 @@ impl Kitchen<'_> {
         {
             return Ok(known.build_debs.clone());
         }
+        self.desk.progress.phase("reading package indexes", None);
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(debian::build_packages(self.suite));
         wanted.extend(extra.iter().map(String::as_str));

@@ -20,8 +20,7 @@ use crate::args::Build;
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
+pub fn run(args: &Build, around: &Surroundings, screen: &Screen) -> Result<ExitCode, Failure> {
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,
@@ -36,7 +35,7 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     };
     let mut watch = Stopwatch::default();
 
-    let settings = settings(args, &around)?;
+    let settings = settings(args, around)?;
     if let Some(base) = &settings.base {
         return Err(Failure::input(anyhow::anyhow!(
             "`base = {base:?}`: an image as the runtime is not built yet"
@@ -82,9 +81,6 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     for warning in &cooked.warnings {
         screen.note(warning);
     }
-    if cooked.lock_is_new && !args.output.dry_run {
-        keep_lock(&cooked.lock, &lock_place, screen);
-    }
     let original = cooked.root;
     let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
     let mut wish = flags.wish(
@@ -96,7 +92,12 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     wish.mtime = Some(epoch);
     wish.detected = detected(&project);
     wish.provenance.version = project.version.clone();
-    finish(&original, &wish, &flags, &tools, &mut watch, screen)
+    let done = finish(&original, &wish, &flags, &tools, &mut watch, screen)?;
+    // Like the image, only when all is well.
+    if cooked.lock_is_new && !args.output.dry_run {
+        keep_lock(&cooked.lock, &lock_place, screen);
+    }
+    Ok(done)
 }
 
 /// Flags before the environment before files.

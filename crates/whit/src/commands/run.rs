@@ -17,8 +17,7 @@ use crate::args::{NetworkChoice, Run};
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
+pub fn run(args: &Run, around: &Surroundings, screen: &Screen) -> Result<ExitCode, Failure> {
     let workspace = Workspace::create(&around.cache)?;
     let tools = Tools {
         cache: &CacheDirs::new(&around.cache),

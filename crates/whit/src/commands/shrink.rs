@@ -15,8 +15,7 @@ use crate::args::Shrink;
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
+pub fn run(args: &Shrink, around: &Surroundings, screen: &Screen) -> Result<ExitCode, Failure> {
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,

@@ -15,7 +15,9 @@
 mod bad_input;
 mod crafted;
 mod examples;
+mod flags;
 mod formats;
+mod interrupts;
 mod proof;
 mod reproducible;
 mod rescue;

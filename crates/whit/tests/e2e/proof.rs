@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Bench, built, tool};
+use crate::support::{Bench, built, tool, unpacked};
 
 #[test]
 fn a_needed_file_that_was_dropped_comes_back() {
@@ -184,24 +184,6 @@ fn every_path_of_the_fastapi_example_is_explained() {
         .whit(&["why", archive, "/no/such/path"])
         .exits(2)
         .says("neither the image nor its original");
-}
-
-/// The root of a Docker archive, unpacked by tar.
-fn unpacked(bench: &Bench, archive: &std::path::Path) -> String {
-    let image = bench.path("image");
-    let root = bench.path("root");
-    std::fs::create_dir(&image).unwrap();
-    std::fs::create_dir(&root).unwrap();
-    let image = image.to_str().unwrap();
-    let root = root.to_str().unwrap();
-    tool("tar", &["-xf", archive.to_str().unwrap(), "-C", image]);
-    let manifest: Value =
-        serde_json::from_slice(&std::fs::read(format!("{image}/manifest.json")).unwrap()).unwrap();
-    for layer in manifest[0]["Layers"].as_array().unwrap() {
-        let layer = format!("{image}/{}", layer.as_str().unwrap());
-        tool("tar", &["-xf", &layer, "-C", root]);
-    }
-    root.to_owned()
 }
 
 #[test]
