@@ -273,7 +273,6 @@ impl Kitchen<'_> {
         {
             return Ok(known.build_debs.clone());
         }
-        self.desk.progress.phase("reading package indexes", None);
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(debian::build_packages(self.suite));
         wanted.extend(extra.iter().map(String::as_str));
