@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, ColorWhen, Command};
-use surroundings::Surroundings;
+use commands::Workplace;
 use ui::{Failure, Screen};
 
 fn main() -> ExitCode {
@@ -34,12 +34,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
-        Command::Build(args) => interruptible(|around| commands::build::run(&args, around, screen)),
-        Command::Shrink(args) => {
-            interruptible(|around| commands::shrink::run(&args, around, screen))
-        }
+        Command::Build(args) => interruptible(|place| commands::build::run(&args, place, screen)),
+        Command::Shrink(args) => interruptible(|place| commands::shrink::run(&args, place, screen)),
         Command::Why(args) => commands::why::run(&args),
-        Command::Run(args) => interruptible(|around| commands::run::run(&args, around, screen)),
+        Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -50,10 +48,10 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
 /// Does what a signal may end. Whatever fails after the signal fails because of
 /// it: sandboxed programs are killed, downloads break off.
 fn interruptible(
-    work: impl FnOnce(&Surroundings) -> Result<ExitCode, Failure>,
+    work: impl FnOnce(&Workplace) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
-    work(&around).map_err(|failure| match around.signal() {
+    let place = Workplace::open()?;
+    work(&place).map_err(|failure| match place.around.signal() {
         Some(signal) => Failure::interrupted(signal),
         None => failure,
     })

@@ -5,3 +5,6 @@ pub mod run;
 pub mod shrink;
 pub mod why;
 mod wish;
+mod workplace;
+
+pub use workplace::Workplace;

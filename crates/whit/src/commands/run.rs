@@ -7,31 +7,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use whit_core::observe::{Stage, forward};
-use whit_core::pipeline::Tools;
-use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::Reference;
 use whit_sandbox::{Exit, Network, Running, Stdin};
 
-use super::shrink::open;
+use super::workplace::{Workplace, unpack_image};
 use crate::args::{NetworkChoice, Run};
-use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Run, around: &Surroundings, screen: &Screen) -> Result<ExitCode, Failure> {
-    let workspace = Workspace::create(&around.cache)?;
-    let tools = Tools {
-        cache: &CacheDirs::new(&around.cache),
-        workspace: &workspace,
-        progress: screen,
-        cancel: &around.cancel,
-    };
+pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
+    let tools = place.tools(screen);
     let reference = Reference::parse(&args.image)?;
-    let image = open(&reference, args.platform.as_deref(), None, &tools)?;
+    let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;
     let mut stage = Stage::new(
         &image.dirs,
         &image.config,
         &image.tree,
-        &workspace.folder("stage")?,
+        &tools.workspace.folder("stage")?,
     )?;
     if !args.args.is_empty() {
         let mut argv = image.config.entrypoint();
@@ -75,7 +66,7 @@ pub fn run(args: &Run, around: &Surroundings, screen: &Screen) -> Result<ExitCod
                 let _ = forward::forward(listener, &connect, stop);
             });
         }
-        let exit = wait(&running, &around.cancel);
+        let exit = wait(&running, tools.cancel);
         stop.store(true, Ordering::Relaxed);
         exit
     })?;
