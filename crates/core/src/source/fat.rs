@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::FatRoot;
 use super::assembly::{self, AssemblyError, Parts};
 use super::debian::{self, Assembled, Desk, LockedDeb, Mirror, Suite};
+use super::linked;
 use super::project::{Project, Requirements};
 use super::python_deps::{self, InstallError, Installed, Outcome, Request};
 use crate::lock::{Basis, Lock, LockError};
@@ -103,6 +104,9 @@ pub fn cook(
     let debs = watch.time("runtime", || kitchen.runtime_debs())?;
     let runtime = watch.time("runtime", || kitchen.assemble(&debs))?;
     let installed = watch.time("dependencies", || kitchen.install(&runtime, tools))?;
+    let (debs, runtime) = watch.time("runtime", || {
+        kitchen.with_libraries(debs, runtime, installed.as_ref(), tools)
+    })?;
     let app = tools.workspace.folder("app")?;
     let cancelled = || tools.check_cancelled().is_err();
     let folders = installed.as_ref().map(|done| &done.installed);
@@ -167,6 +171,8 @@ fn basis(recipe: &Recipe<'_>) -> Basis {
 /// What an installation leaves for the lock.
 struct Installation {
     installed: Installed,
+    /// The root that it ran in.
+    build_root: PathBuf,
     build_debs: Vec<LockedDeb>,
     build_packages: Vec<String>,
 }
@@ -183,9 +189,13 @@ impl Kitchen<'_> {
         if let Some(known) = self.known {
             return Ok(known.debs.clone());
         }
+        self.resolve(&self.runtime_packages())
+    }
+
+    fn runtime_packages(&self) -> Vec<&str> {
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(self.recipe.project.debian.iter().copied());
-        self.resolve(&wanted)
+        wanted
     }
 
     fn resolve(&self, wanted: &[&str]) -> Result<Vec<LockedDeb>, CookError> {
@@ -227,10 +237,15 @@ impl Kitchen<'_> {
         for _ in 0..MAX_BUILD_ROUNDS {
             let build_debs = self.build_debs(&extra)?;
             let root = self.assemble(&build_debs)?;
+            // What is compiled depends on the compiler and the libraries, too.
+            let key = match extra.is_empty() {
+                true => &runtime.key,
+                false => &root.key,
+            };
             let outcome = python_deps::install(&Request {
                 project,
                 lowers: std::slice::from_ref(&root.dir),
-                runtime_key: &runtime.key.hex(),
+                root_key: &key.hex(),
                 build_packages: &extra,
                 cache: &tools.cache.dependencies()?,
                 environment: self.recipe.environment,
@@ -242,6 +257,7 @@ impl Kitchen<'_> {
                 Outcome::Ready(installed) => {
                     return Ok(Some(Installation {
                         installed,
+                        build_root: root.dir,
                         build_debs,
                         build_packages: extra,
                     }));
@@ -262,6 +278,39 @@ impl Kitchen<'_> {
             }
         }
         Err(CookError::Unbuildable(because))
+    }
+
+    /// The runtime with the libraries that builds were linked to. A lock has
+    /// them already.
+    fn with_libraries(
+        &self,
+        debs: Vec<LockedDeb>,
+        runtime: Assembled,
+        done: Option<&Installation>,
+        tools: &Tools<'_>,
+    ) -> Result<(Vec<LockedDeb>, Assembled), CookError> {
+        let Some(done) = done.filter(|done| !done.build_packages.is_empty()) else {
+            return Ok((debs, runtime));
+        };
+        if self.known.is_some() {
+            return Ok((debs, runtime));
+        }
+        let mut folders = vec![done.installed.dependencies.as_path()];
+        folders.extend(done.installed.project.as_deref());
+        let libraries = linked::packages(&folders, &runtime.dir, &done.build_root)?;
+        if libraries.is_empty() {
+            return Ok((debs, runtime));
+        }
+        let names: Vec<&str> = libraries.iter().map(String::as_str).collect();
+        tools.progress.note(&format!(
+            "what was built is linked to {}: into the runtime with it",
+            names.join(", ")
+        ));
+        let mut wanted = self.runtime_packages();
+        wanted.extend(names);
+        let debs = self.resolve(&wanted)?;
+        let runtime = self.assemble(&debs)?;
+        Ok((debs, runtime))
     }
 
     /// The runtime's packages with what only builds need.

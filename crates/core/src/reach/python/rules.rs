@@ -100,9 +100,14 @@ pub const CUTS: &[Cut] = &[
     // Half a megabyte of the language reference, for `help("topic")`; pydoc
     // says so where it is missing.
     cut("pydoc", "pydoc_data.topics", "help()"),
-    // The prompt of an interactive interpreter.
+    // The prompt of an interactive interpreter; it works without, with plain
+    // lines (from 3.13 on with PYTHON_BASIC_REPL=1).
     cut("site", "readline", "interact"),
     cut("site", "rlcompleter", "interact"),
+    cut("site", "_pyrepl", "interact"),
+    cut("site", "_pyrepl.main", "interact"),
+    cut("site", "_pyrepl.readline", "interact"),
+    cut("site", "_pyrepl.unix_console", "interact"),
 ];
 
 /// Programs that make programs. One that a library names is kept only if a run

@@ -40,7 +40,7 @@ pub struct Workshop<'a> {
     pub folder: tempfile::TempDir,
     lowers: Vec<PathBuf>,
     access: Access,
-    /// uv's cache, shared by all workshops.
+    /// uv's cache, shared by all workshops in which builds find the same.
     cache: PathBuf,
     python: String,
     cancel: &'a AtomicBool,
@@ -58,17 +58,19 @@ pub struct Run<'a> {
 impl<'a> Workshop<'a> {
     /// Sets one up. `python` is `python3.11`, `indexes` are those that the
     /// project names. `cache` is whit's cache folder; temporary files lie there
-    /// too, so that finished folders can be renamed into their place.
+    /// too, so that finished folders can be renamed into their place. uv's own
+    /// cache is the folder `uv_cache` in it.
     pub fn new(
         lowers: &[PathBuf],
         cache: &Path,
+        uv_cache: &str,
         environment: &BTreeMap<String, String>,
         python: &str,
         indexes: &[String],
         cancel: &'a AtomicBool,
     ) -> Result<Self, InstallError> {
         let tmp = cache.join("tmp");
-        let uv_cache = cache.join("uv");
+        let uv_cache = cache.join(uv_cache);
         for folder in [&tmp, &uv_cache] {
             std::fs::create_dir_all(folder).map_err(io(format!("making {}", folder.display())))?;
         }
