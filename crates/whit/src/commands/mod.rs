@@ -5,3 +5,4 @@ pub mod run;
 pub mod shrink;
 pub mod why;
 mod wish;
+mod workplace;

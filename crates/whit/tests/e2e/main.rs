@@ -12,6 +12,7 @@
 )]
 
 mod bad_input;
+mod base;
 mod crafted;
 mod examples;
 mod formats;

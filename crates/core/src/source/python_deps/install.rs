@@ -10,6 +10,7 @@ use whit_sandbox::{Mount, disk_owner};
 
 use super::builds::{as_text, builds, is_among, used_in_builds};
 use super::error::io;
+use super::index_settings::Access;
 use super::installed::{narrow, tags};
 use super::normalise::normalise;
 use super::shelf::{finished, link, shelve, write_build};
@@ -35,6 +36,8 @@ pub struct Request<'a> {
     pub root_key: &'a str,
     /// The Debian packages that the build root has besides the runtime.
     pub build_packages: &'a [String],
+    /// The variables and the `PATH` of the base, where there is one.
+    pub base: Option<Inherited<'a>>,
     /// whit's cache folder.
     pub cache: &'a Path,
     /// The invoking user's environment.
@@ -43,6 +46,13 @@ pub struct Request<'a> {
     pub locked: Option<&'a Pinned>,
     pub progress: &'a dyn Progress,
     pub cancel: &'a AtomicBool,
+}
+
+/// What installers find in a base as a `RUN` of a Dockerfile would.
+#[derive(Debug, Clone, Copy)]
+pub struct Inherited<'a> {
+    pub env: &'a [(String, String)],
+    pub path: &'a str,
 }
 
 /// Everything that decides what gets installed.
@@ -67,7 +77,7 @@ pub enum Outcome {
 }
 
 /// Folders shaped like a root, to be laid over the runtime in this order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Installed {
     /// The virtual environment with the dependencies.
     pub dependencies: PathBuf,
@@ -139,7 +149,7 @@ impl<'a> Session<'a> {
         if let Some(locked) = self.request.locked {
             return Ok(locked.clone());
         }
-        let python = self.request.project.python.interpreter();
+        let python = self.request.project.python.interpreter.clone();
         let pins = match &self.request.project.requirements {
             Requirements::Nothing => Vec::new(),
             Requirements::Pinned(pins) => pins.clone(),
@@ -244,16 +254,14 @@ impl<'a> Session<'a> {
                 read_only: false,
             }]
         };
-        let python = self.request.project.python.interpreter();
-        let words = [
-            "venv",
-            "--no-project",
-            "--allow-existing",
-            "--python",
-            &python,
-            VENV,
-        ];
-        self.uv("making the virtual environment", strings(&words), mount())?;
+        let python = self.request.project.python.interpreter.clone();
+        let mut words = strings(&["venv", "--no-project", "--allow-existing"]);
+        if self.request.base.is_some() {
+            // What the base brings is there, as it is after a `FROM`.
+            words.push("--system-site-packages".to_owned());
+        }
+        words.extend(strings(&["--python", &python, VENV]));
+        self.uv("making the virtual environment", words, mount())?;
         let log = self.fill(&pinned, mount)?;
         self.demand_compiler(&log)?;
         normalise(&made.path().join("root"), &host_venv).map_err(Failure::Error)?;
@@ -390,8 +398,12 @@ impl<'a> Session<'a> {
     }
 
     /// Asks for a compiler where a build went without one, and forgets what it
-    /// made: the next run would take that from uv's cache.
+    /// made: the next run would take that from uv's cache. A base is taken as it
+    /// is.
     fn demand_compiler(&mut self, log: &str) -> Result<(), Failure> {
+        if self.request.base.is_some() {
+            return Ok(());
+        }
         let python = python_name(self.request);
         let Some(lacks) = failure::went_without_compiler(log, &python) else {
             return Ok(());
@@ -415,7 +427,7 @@ impl<'a> Session<'a> {
             disk_owner(0, 0),
             self.own_parts,
             self.request.root_key,
-            self.request.project.python.interpreter(),
+            self.request.project.python.interpreter,
             self.request.build_packages.join(" "),
             list_text(&pinned.pins, SRC),
             list_text(&pinned.build, SRC),
@@ -445,7 +457,7 @@ impl<'a> Session<'a> {
     pub(super) fn workshop(&mut self) -> Result<&Workshop<'a>, Failure> {
         if self.workshop.is_none() {
             let request = self.request;
-            let interpreter = request.project.python.interpreter();
+            let interpreter = &request.project.python.interpreter;
             let relative = interpreter.trim_start_matches('/');
             if !request
                 .lowers
@@ -461,9 +473,9 @@ impl<'a> Session<'a> {
                 request.lowers,
                 request.cache,
                 &uv_cache(request),
-                request.environment,
+                Access::of(request.environment, &request.project.indexes),
                 &python,
-                &request.project.indexes,
+                request.base,
                 request.cancel,
             )
             .map_err(Failure::Error)?;
@@ -486,14 +498,14 @@ impl<'a> Session<'a> {
         let binary = match self.uv.clone() {
             Some(binary) => binary,
             None => {
-                let interpreter = request.project.python.interpreter();
+                let interpreter = &request.project.python.interpreter;
                 let workshop = self.workshop()?;
                 let binary = uv::ready(
                     workshop,
                     request.lowers,
                     request.cache,
                     request.environment,
-                    &interpreter,
+                    interpreter,
                 )?;
                 self.uv = Some(binary.clone());
                 binary
@@ -524,10 +536,11 @@ fn python_name(request: &Request<'_>) -> String {
 /// uv's cache holds what was built, too, and does not ask in which root. Where
 /// builds find a compiler and libraries, those decide about the result.
 fn uv_cache(request: &Request<'_>) -> String {
-    if request.build_packages.is_empty() {
+    if request.build_packages.is_empty() && request.base.is_none() {
         return "uv".to_owned();
     }
-    format!("uv-{}", &request.root_key[..16.min(request.root_key.len())])
+    let root = Digest::of(request.root_key.as_bytes()).hex();
+    format!("uv-{}", &root[..16])
 }
 
 fn strings(words: &[&str]) -> Vec<String> {
