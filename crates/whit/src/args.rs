@@ -228,7 +228,7 @@ pub struct Probes {
     #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub test: Option<PathBuf>,
     /// Seconds that a service may take until it listens
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
     pub start_timeout: u64,
     /// Seconds that one request or command may take
     #[arg(long, value_name = "SECONDS", default_value = "30")]

@@ -7,7 +7,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "tests end where something is not as it should be, and say what they skip"
 )]
@@ -19,6 +18,7 @@ mod examples;
 mod flags;
 mod formats;
 mod interrupts;
+mod projects;
 mod proof;
 mod reproducible;
 mod rescue;
