@@ -37,6 +37,7 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Shrink(args) => commands::shrink::run(&args, screen),
         Command::Why(args) => commands::why::run(&args),
         Command::Run(args) => commands::run::run(&args, screen),
+        Command::Lint(args) => commands::lint::run(&args, screen),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
