@@ -113,10 +113,22 @@ static HABITS: [Habit; 12] = [
         rule: "dnf-cache",
         programs: &["dnf", "dnf5", "microdnf", "yum", "tdnf"],
         verbs: &[
-            "install", "groupinstall", "reinstall", "update", "upgrade", "distro-sync", "module",
-            "makecache", "localinstall",
+            "install",
+            "groupinstall",
+            "reinstall",
+            "update",
+            "upgrade",
+            "distro-sync",
+            "module",
+            "makecache",
+            "localinstall",
         ],
-        folders: &["/var/cache/dnf", "/var/cache/yum", "/var/cache/libdnf5", "/var/cache/tdnf"],
+        folders: &[
+            "/var/cache/dnf",
+            "/var/cache/yum",
+            "/var/cache/libdnf5",
+            "/var/cache/tdnf",
+        ],
         cleaners: &["clean"],
         remedy: Remedy::Verb("clean all"),
         what: "metadata and packages",
@@ -176,7 +188,14 @@ static HABITS: [Habit; 12] = [
     Habit {
         rule: "npm-cache",
         programs: &["npm"],
-        verbs: &["install", "ci", "i", "add", "install-ci-test", "clean-install"],
+        verbs: &[
+            "install",
+            "ci",
+            "i",
+            "add",
+            "install-ci-test",
+            "clean-install",
+        ],
         folders: &["~/.npm"],
         elsewhere: &["npm_config_cache", "NPM_CONFIG_CACHE"],
         cleaners: &["cache"],
@@ -189,7 +208,11 @@ static HABITS: [Habit; 12] = [
         rule: "npm-cache",
         programs: &["yarn"],
         verbs: &["install", "add", ""],
-        folders: &["/usr/local/share/.cache/yarn", "~/.cache/yarn", "~/.yarn/berry/cache"],
+        folders: &[
+            "/usr/local/share/.cache/yarn",
+            "~/.cache/yarn",
+            "~/.yarn/berry/cache",
+        ],
         elsewhere: &["YARN_CACHE_FOLDER"],
         cleaners: &["cache"],
         remedy: Remedy::Command("yarn cache clean"),
@@ -201,7 +224,12 @@ static HABITS: [Habit; 12] = [
         rule: "conda-cache",
         programs: &["conda", "mamba", "micromamba"],
         verbs: &["install", "create", "env", "update", "upgrade"],
-        folders: &["/opt/conda/pkgs", "/opt/mamba/pkgs", "~/miniconda3/pkgs", "~/.conda/pkgs"],
+        folders: &[
+            "/opt/conda/pkgs",
+            "/opt/mamba/pkgs",
+            "~/miniconda3/pkgs",
+            "~/.conda/pkgs",
+        ],
         elsewhere: &["CONDA_PKGS_DIRS"],
         cleaners: &["clean"],
         remedy: Remedy::Verb("clean --all --yes"),
@@ -305,8 +333,11 @@ impl Habit {
                 self.sub.contains(&sub.unwrap_or_default())
             }
             Some(_) => true,
-            None => self.verbs.contains(&"") && command.args.iter().all(|arg| arg.starts_with('-'))
-                && !command.has(&["--version", "--help"]),
+            None => {
+                self.verbs.contains(&"")
+                    && command.args.iter().all(|arg| arg.starts_with('-'))
+                    && !command.has(&["--version", "--help"])
+            }
         }
     }
 
@@ -338,7 +369,12 @@ impl Habit {
 
 /// True if a switch is set, by `ENV`, `ARG` or the shell, to anything but no.
 fn is_on(name: &str, step: &Step, run: &Run) -> bool {
-    let no = |value: &str| matches!(value.to_lowercase().as_str(), "" | "0" | "false" | "no" | "off");
+    let no = |value: &str| {
+        matches!(
+            value.to_lowercase().as_str(),
+            "" | "0" | "false" | "no" | "off"
+        )
+    };
     match step.variables.get(name) {
         Some(value) => !no(value),
         None => run.script.sets(name),

@@ -11,9 +11,27 @@ use crate::source::ignore::DockerIgnore;
 /// Names that a development machine leaves in a project's folder and no image
 /// needs from there.
 const LITTER: [&str; 21] = [
-    ".git", ".hg", ".svn", "node_modules", ".venv", "venv", "__pycache__", ".pytest_cache",
-    ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".gradle", ".idea", ".vscode", ".terraform",
-    ".next", ".parcel-cache", ".DS_Store", "coverage", "htmlcov",
+    ".git",
+    ".hg",
+    ".svn",
+    "node_modules",
+    ".venv",
+    "venv",
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
+    ".gradle",
+    ".idea",
+    ".vscode",
+    ".terraform",
+    ".next",
+    ".parcel-cache",
+    ".DS_Store",
+    "coverage",
+    "htmlcov",
 ];
 /// Entries of a context that are looked at.
 const MAX_ENTRIES: usize = 200_000;
@@ -34,7 +52,10 @@ impl Context {
     pub fn read(folder: &Path, dockerfile: &str) -> Result<Self, LintError> {
         // BuildKit reads `NAME.dockerignore` before `.dockerignore`
         // (docs.docker.com, "Build context").
-        let names = [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()];
+        let names = [
+            format!("{dockerfile}.dockerignore"),
+            ".dockerignore".to_owned(),
+        ];
         let mut context = Self {
             folder: Some(folder.to_owned()),
             ..Self::default()

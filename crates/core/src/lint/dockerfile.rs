@@ -160,10 +160,11 @@ impl Dockerfile {
 
     /// The `RUN`s that end in the final image.
     pub fn final_runs(&self) -> impl Iterator<Item = (usize, &Step, &Run)> {
-        self.final_steps().filter_map(|(at, step)| match &step.kind {
-            Kind::Run(run) => Some((at, step, run)),
-            _ => None,
-        })
+        self.final_steps()
+            .filter_map(|(at, step)| match &step.kind {
+                Kind::Run(run) => Some((at, step, run)),
+                _ => None,
+            })
     }
 
     /// The stage that is the image, and the one with the outside base.
@@ -237,8 +238,11 @@ impl Reader<'_> {
                 (place, Kind::Workdir)
             }
             Instruction::Shell(shell) => {
-                let words: Vec<String> =
-                    shell.arguments.iter().map(|word| word.value.to_string()).collect();
+                let words: Vec<String> = shell
+                    .arguments
+                    .iter()
+                    .map(|word| word.value.to_string())
+                    .collect();
                 self.state.posix = is_posix(&words);
                 (shell.shell.span.clone(), Kind::Other)
             }
@@ -302,12 +306,19 @@ impl Reader<'_> {
 
     fn arg(&mut self, text: &str) {
         let outside = self.file.stages.is_empty();
-        let known = if outside { &self.globals } else { &self.state.variables };
+        let known = if outside {
+            &self.globals
+        } else {
+            &self.state.variables
+        };
         for (name, value) in pairs(text, known) {
             let value = value.or_else(|| self.globals.get(&name).cloned());
             let Some(value) = value else { continue };
-            let variables =
-                if outside { &mut self.globals } else { &mut self.state.variables };
+            let variables = if outside {
+                &mut self.globals
+            } else {
+                &mut self.state.variables
+            };
             variables.entry(name).or_insert(value);
         }
     }
@@ -356,7 +367,11 @@ impl Reader<'_> {
         let before = self.text[line.start..first.mark].trim();
         let by_shell = match before.is_empty() {
             true => self.state.posix,
-            false => is_posix(&[before.split_whitespace().next().unwrap_or_default().to_owned()]),
+            false => is_posix(&[before
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned()]),
         };
         let body = &self.text[first.body.clone()];
         let other = body.starts_with("#!")
@@ -430,7 +445,11 @@ impl Reader<'_> {
 
 fn start(words: &Words<'_>) -> Kind {
     Kind::Start(match words {
-        Words::Exec(words) => words.value.iter().map(|word| word.value.to_string()).collect(),
+        Words::Exec(words) => words
+            .value
+            .iter()
+            .map(|word| word.value.to_string())
+            .collect(),
         Words::Shell(text) => text.value.split_whitespace().map(str::to_owned).collect(),
         _ => Vec::new(),
     })
@@ -453,7 +472,9 @@ fn mount(text: &str) -> Mount {
 
 /// Windows has no POSIX shell unless `SHELL` says so.
 fn is_windows(base: &str) -> bool {
-    ["windows", "nanoserver", "servercore"].iter().any(|word| base.contains(word))
+    ["windows", "nanoserver", "servercore"]
+        .iter()
+        .any(|word| base.contains(word))
 }
 
 /// `path` below `base`, unless it is absolute.
@@ -462,5 +483,10 @@ pub fn absolute(path: &str, base: &str) -> String {
         true => path.to_owned(),
         false => format!("{base}/{path}"),
     };
-    format!("/{}", whit_oci::ImagePath::clamped(&path).to_string().trim_matches('/'))
+    format!(
+        "/{}",
+        whit_oci::ImagePath::clamped(&path)
+            .to_string()
+            .trim_matches('/')
+    )
 }

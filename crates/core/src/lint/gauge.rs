@@ -82,7 +82,9 @@ impl Measured {
                 let content = &self.contents[layer(step)?];
                 let inside = content.files.iter().filter(|(path, _)| {
                     let path = home(path);
-                    folders.iter().any(|folder| path == *folder || is_below(&path, folder))
+                    folders
+                        .iter()
+                        .any(|folder| path == *folder || is_below(&path, folder))
                 });
                 Some(inside.map(|(_, size)| size).sum())
             }
@@ -121,7 +123,10 @@ fn facts(contents: &[Content]) -> Vec<LayerFacts> {
     let mut layers: Vec<LayerFacts> = Vec::new();
     let mut below: HashSet<&str> = HashSet::new();
     for content in contents {
-        let again = content.files.iter().filter(|(path, _)| below.contains(path.as_str()));
+        let again = content
+            .files
+            .iter()
+            .filter(|(path, _)| below.contains(path.as_str()));
         layers.push(LayerFacts {
             line: None,
             bytes: content.files.values().sum(),
@@ -166,7 +171,10 @@ fn made_by(
         if entry.get("empty_layer").and_then(Value::as_bool) == Some(true) {
             continue;
         }
-        let by = entry.get("created_by").and_then(Value::as_str).unwrap_or_default();
+        let by = entry
+            .get("created_by")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         entries.push((Made::of(by), squeezed(by), layer));
         layer += 1;
     }
@@ -177,7 +185,10 @@ fn made_by(
         )));
     }
     let mut found = BTreeMap::new();
-    let mut entries = entries.into_iter().rev().filter(|(made, ..)| *made != Made::Other);
+    let mut entries = entries
+        .into_iter()
+        .rev()
+        .filter(|(made, ..)| *made != Made::Other);
     let steps: Vec<(usize, &Step)> = file.final_steps().collect();
     for (at, step) in steps.into_iter().rev() {
         let (wanted, words) = match &step.kind {
@@ -188,7 +199,10 @@ fn made_by(
         let line = text[step.place.clone()].lines().next().unwrap_or_default();
         let other = |by: &str| {
             let by: String = by.chars().take(60).collect();
-            LintError::OtherImage(format!("line {} is `{line}`, its layer was made by `{by}`", step.line))
+            LintError::OtherImage(format!(
+                "line {} is `{line}`, its layer was made by `{by}`",
+                step.line
+            ))
         };
         let (made, by, layer) = entries.next().ok_or_else(|| other("nothing"))?;
         if made != wanted || !by.contains(&words) {
@@ -223,4 +237,142 @@ impl Made {
 
 fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sha2::{Digest, Sha256};
+    use whit_oci::{Limits, Options, Reference};
+
+    use super::super::{Context, lint};
+    use super::*;
+
+    const DOCKERFILE: &str = "\
+FROM debian:bookworm-slim
+RUN apt-get update \\
+ && apt-get install -y --no-install-recommends tini
+COPY app /app
+ENV A=1
+RUN pip install flask
+RUN chown -R 1000 /app
+RUN rm -rf /root/.cache
+";
+
+    fn tar(files: &[(&str, usize)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, size) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(*size as u64);
+            header.set_mode(if name.ends_with("su") { 0o4755 } else { 0o644 });
+            builder
+                .append_data(&mut header, name, vec![7u8; *size].as_slice())
+                .unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    /// A `docker save` of these layers, each with who made it.
+    fn image(folder: &std::path::Path, layers: &[(&str, &[(&str, usize)])]) -> Image {
+        let tars: Vec<Vec<u8>> = layers.iter().map(|(_, files)| tar(files)).collect();
+        let ids = tars
+            .iter()
+            .map(|tar| format!("sha256:{}", hex::encode(Sha256::digest(tar))));
+        let mut history = vec![json!({ "created_by": "ENV A=1", "empty_layer": true })];
+        history.extend(layers.iter().map(|(by, _)| json!({ "created_by": by })));
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "config": {}, "history": history,
+            "rootfs": { "type": "layers", "diff_ids": ids.collect::<Vec<_>>() },
+        })
+        .to_string();
+        let names: Vec<String> = (0..tars.len()).map(|at| format!("{at}.tar")).collect();
+        let manifest =
+            json!([{ "Config": "c.json", "RepoTags": null, "Layers": names }]).to_string();
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut put = |name: &str, content: &[u8]| {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name, content).unwrap();
+        };
+        put("c.json", config.as_bytes());
+        put("manifest.json", manifest.as_bytes());
+        for (name, tar) in names.iter().zip(&tars) {
+            put(name, tar);
+        }
+        let file = folder.join("image.tar");
+        std::fs::write(&file, archive.into_inner().unwrap()).unwrap();
+        let options = Options {
+            platform: None,
+            scratch: folder.to_owned(),
+            limits: Limits::default(),
+        };
+        Image::open(&Reference::DockerArchive { file, name: None }, &options).unwrap()
+    }
+
+    const LAYERS: &[(&str, &[(&str, usize)])] = &[
+        (
+            "/bin/sh -c #(nop) ADD file:1 in / ",
+            &[("bin/sh", 10), ("bin/su", 5)],
+        ),
+        (
+            "RUN /bin/sh -c apt-get update  && apt-get install -y --no-install-recommends tini # buildkit",
+            &[("var/lib/apt/lists/a", 300), ("usr/bin/tini", 4)],
+        ),
+        ("COPY app /app # buildkit", &[("app/a", 70)]),
+        (
+            "RUN /bin/sh -c pip install flask # buildkit",
+            &[("root/.cache/pip/x", 40)],
+        ),
+        (
+            "RUN /bin/sh -c chown -R 1000 /app # buildkit",
+            &[("app/a", 70)],
+        ),
+        (
+            "RUN /bin/sh -c rm -rf /root/.cache # buildkit",
+            &[("root/.wh..cache", 0)],
+        ),
+    ];
+
+    #[test]
+    fn an_image_tells_what_habits_cost() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = image(folder.path(), LAYERS);
+        let (findings, measured) =
+            lint(DOCKERFILE, None, &Context::default(), Some(&image)).unwrap();
+        let costs: Vec<_> = findings.iter().map(|f| (f.line, f.rule, f.bytes)).collect();
+        assert_eq!(
+            costs,
+            [
+                (2, "apt-lists", Bytes::Measured(300)),
+                (7, "chown-layer", Bytes::Measured(70)),
+                (8, "deleted-later", Bytes::Measured(40)),
+            ]
+        );
+        let layers = measured.unwrap().layers;
+        assert_eq!((layers[0].line, layers[0].setuid), (None, 1));
+        assert_eq!((layers[3].line, layers[3].deleted_later), (Some(6), 40));
+    }
+
+    #[test]
+    fn what_costs_nothing_in_the_image_is_no_finding() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut layers = LAYERS.to_vec();
+        layers[1].1 = &[("usr/bin/tini", 4)];
+        let image = image(folder.path(), &layers);
+        let findings = lint(DOCKERFILE, None, &Context::default(), Some(&image))
+            .unwrap()
+            .0;
+        assert!(findings.iter().all(|finding| finding.rule != "apt-lists"));
+    }
+
+    #[test]
+    fn an_image_of_another_dockerfile_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut layers = LAYERS.to_vec();
+        layers[3].0 = "RUN /bin/sh -c pip install django # buildkit";
+        let image = image(folder.path(), &layers);
+        let error = lint(DOCKERFILE, None, &Context::default(), Some(&image)).unwrap_err();
+        assert!(error.to_string().contains("line 6"), "{error}");
+    }
 }

@@ -118,8 +118,13 @@ pub fn lint(
 
 fn is_ignored(file: &Dockerfile, finding: &Finding) -> bool {
     let steps = file.steps.iter().filter(|step| step.line == finding.line);
-    let stages = file.stages.iter().filter(|stage| stage.line == finding.line);
-    let mut ignored = steps.map(|step| &step.ignored).chain(stages.map(|stage| &stage.ignored));
+    let stages = file
+        .stages
+        .iter()
+        .filter(|stage| stage.line == finding.line);
+    let mut ignored = steps
+        .map(|step| &step.ignored)
+        .chain(stages.map(|stage| &stage.ignored));
     ignored.any(|names| names.contains(finding.rule))
 }
 

@@ -37,7 +37,10 @@ pub fn installs(command: &Command, step: &Step) -> Option<Installs> {
         return None;
     };
     let group = match manager {
-        Manager::Apk => command.values("-t", "--virtual").first().map(|name| (*name).to_owned()),
+        Manager::Apk => command
+            .values("-t", "--virtual")
+            .first()
+            .map(|name| (*name).to_owned()),
         _ => None,
     };
     Some(Installs {
@@ -59,7 +62,8 @@ pub fn removes(command: &Command, step: &Step) -> Vec<String> {
     } else {
         None
     };
-    verb.map(|verb| names(command, verb, step)).unwrap_or_default()
+    verb.map(|verb| names(command, verb, step))
+        .unwrap_or_default()
 }
 
 /// Names without versions, architectures and repositories.
@@ -85,7 +89,9 @@ fn names(command: &Command, verb: usize, step: &Step) -> Vec<String> {
 
 /// A whole variable's value, if `ENV` or `ARG` give it.
 fn known(word: &str, step: &Step) -> String {
-    let name = word.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
+    let name = word
+        .strip_prefix('$')
+        .map(|name| name.trim_matches(['{', '}']));
     name.and_then(|name| step.variables.get(name))
         .cloned()
         .unwrap_or_else(|| word.to_owned())
@@ -94,12 +100,50 @@ fn known(word: &str, step: &Step) -> String {
 /// Compilers, headers and what builds with them.
 pub fn is_build_tool(package: &str) -> bool {
     const NAMES: [&str; 44] = [
-        "alpine-sdk", "autoconf", "automake", "bison", "build-base", "build-essential", "cargo",
-        "clang", "cmake", "default-jdk", "default-jdk-headless", "dpkg-dev", "flex", "g++", "gcc",
-        "gcc-c++", "gfortran", "go", "golang", "golang-go", "gradle", "kernel-headers", "libtool",
-        "linux-headers", "linux-headers-generic", "llvm", "make", "maven", "meson", "musl-tools",
-        "nasm", "ninja", "ninja-build", "patchelf", "pkg-config", "pkgconf", "protobuf-compiler",
-        "rpm-build", "rustc", "swig", "yasm", "rust", "@development-tools", "Development Tools",
+        "alpine-sdk",
+        "autoconf",
+        "automake",
+        "bison",
+        "build-base",
+        "build-essential",
+        "cargo",
+        "clang",
+        "cmake",
+        "default-jdk",
+        "default-jdk-headless",
+        "dpkg-dev",
+        "flex",
+        "g++",
+        "gcc",
+        "gcc-c++",
+        "gfortran",
+        "go",
+        "golang",
+        "golang-go",
+        "gradle",
+        "kernel-headers",
+        "libtool",
+        "linux-headers",
+        "linux-headers-generic",
+        "llvm",
+        "make",
+        "maven",
+        "meson",
+        "musl-tools",
+        "nasm",
+        "ninja",
+        "ninja-build",
+        "patchelf",
+        "pkg-config",
+        "pkgconf",
+        "protobuf-compiler",
+        "rpm-build",
+        "rustc",
+        "swig",
+        "yasm",
+        "rust",
+        "@development-tools",
+        "Development Tools",
     ];
     NAMES.contains(&package)
         || package.ends_with("-dev")

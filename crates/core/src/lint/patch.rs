@@ -14,7 +14,10 @@ pub fn fixed<'f>(text: &str, findings: impl Iterator<Item = &'f Finding>) -> (St
         // Two rules may ask for the same edit.
         let fresh = mend.edits.iter().filter(|edit| !chosen.contains(edit));
         let fresh: Vec<Edit> = fresh.cloned().collect();
-        if fresh.iter().any(|edit| chosen.iter().any(|other| overlap(edit, other))) {
+        if fresh
+            .iter()
+            .any(|edit| chosen.iter().any(|other| overlap(edit, other)))
+        {
             continue;
         }
         chosen.extend(fresh);
@@ -38,8 +41,10 @@ fn overlap(a: &Edit, b: &Edit) -> bool {
     let insertion = |edit: &Edit| edit.place.is_empty();
     match (insertion(a), insertion(b)) {
         (true, true) => false,
-        _ => a.place.start < b.place.end.max(b.place.start + 1)
-            && b.place.start < a.place.end.max(a.place.start + 1),
+        _ => {
+            a.place.start < b.place.end.max(b.place.start + 1)
+                && b.place.start < a.place.end.max(a.place.start + 1)
+        }
     }
 }
 
@@ -48,10 +53,16 @@ pub fn patch(text: &str, name: &str, finding: &Finding) -> String {
     let Some(mend) = &finding.mend else {
         return String::new();
     };
+    // `patch -p1` takes no absolute paths.
+    let name = name.trim_start_matches('/');
     let mut patch = String::new();
     if !mend.edits.is_empty() {
         let (after, _) = fixed(text, std::iter::once(finding));
-        patch.push_str(&diff(text, &after, (&format!("a/{name}"), &format!("b/{name}"))));
+        patch.push_str(&diff(
+            text,
+            &after,
+            (&format!("a/{name}"), &format!("b/{name}")),
+        ));
     }
     if let Some((file, content)) = &mend.new_file {
         let beside = match name.rsplit_once('/') {

@@ -54,21 +54,31 @@ pub fn covers(target: &str, folder: &str) -> bool {
 /// True if `path` is somewhere below `folder`.
 pub fn is_below(path: &str, folder: &str) -> bool {
     let folder = folder.trim_end_matches('/');
-    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
 }
 
 /// What a command deletes, as written: `rm -rf A B`, `find A -delete`.
 pub fn deleted(command: &Command) -> Vec<String> {
     let targets: Vec<&String> = match command.program.as_str() {
-        "rm" | "rmdir" | "unlink" => {
-            command.args.iter().filter(|arg| !arg.starts_with('-')).collect()
-        }
+        "rm" | "rmdir" | "unlink" => command
+            .args
+            .iter()
+            .filter(|arg| !arg.starts_with('-'))
+            .collect(),
         "find" if command.has(&["-delete"]) || command.args.iter().any(|arg| arg == "rm") => {
-            command.args.iter().take_while(|arg| !arg.starts_with('-')).collect()
+            command
+                .args
+                .iter()
+                .take_while(|arg| !arg.starts_with('-'))
+                .collect()
         }
         _ => Vec::new(),
     };
-    targets.into_iter().flat_map(|target| braces(target)).collect()
+    targets
+        .into_iter()
+        .flat_map(|target| braces(target))
+        .collect()
 }
 
 /// `a{b,c}d` → `abd`, `acd`; only the first braces.
@@ -93,12 +103,20 @@ mod tests {
     #[test]
     fn patterns() {
         let lists = "/var/lib/apt/lists";
-        for target in ["/var/lib/apt/lists/*", "/var/lib/apt/lists/", "/var/lib/apt", "/var/lib/apt/*"] {
+        for target in [
+            "/var/lib/apt/lists/*",
+            "/var/lib/apt/lists/",
+            "/var/lib/apt",
+            "/var/lib/apt/*",
+        ] {
             assert!(covers(target, lists), "{target}");
         }
         assert!(!covers("/var/lib/apt/lists/partial", lists));
         assert!(!covers("/var/lib/ap", lists));
-        assert_eq!(braces("/var/lib/{apt,dpkg}/"), ["/var/lib/apt/", "/var/lib/dpkg/"]);
+        assert_eq!(
+            braces("/var/lib/{apt,dpkg}/"),
+            ["/var/lib/apt/", "/var/lib/dpkg/"]
+        );
         assert_eq!(home("/home/app/.cache"), "~/.cache");
         assert_eq!(home("/rootless"), "/rootless");
     }

@@ -31,7 +31,7 @@ impl Command {
             _ => program,
         };
         words.drain(..=used);
-        places.drain(..=used.min(places.len().saturating_sub(1)));
+        places.drain(..places.len().min(used + 1));
         Some(Self {
             program,
             args: words,
@@ -67,9 +67,23 @@ impl Command {
     fn operands(&self) -> impl Iterator<Item = usize> {
         /// Options with a value of their own, of the programs that rules know.
         const VALUED: [&str; 17] = [
-            "-o", "-t", "--target-release", "--default-release", "--virtual", "--prefix", "-C",
-            "--cwd", "--repository", "-X", "-c", "-n", "--name", "-r", "--requirement",
-            "--loglevel", "--index-url",
+            "-o",
+            "-t",
+            "--target-release",
+            "--default-release",
+            "--virtual",
+            "--prefix",
+            "-C",
+            "--cwd",
+            "--repository",
+            "-X",
+            "-c",
+            "-n",
+            "--name",
+            "-r",
+            "--requirement",
+            "--loglevel",
+            "--index-url",
         ];
         let mut value = false;
         self.args.iter().enumerate().filter_map(move |(at, arg)| {
@@ -111,7 +125,14 @@ fn prefix(words: &[String]) -> usize {
     while let Some(word) = words.get(at) {
         let wraps = matches!(
             name(word).as_str(),
-            "sudo" | "env" | "exec" | "command" | "eatmydata" | "nice" | "nohup" | "busybox"
+            "sudo"
+                | "env"
+                | "exec"
+                | "command"
+                | "eatmydata"
+                | "nice"
+                | "nohup"
+                | "busybox"
                 | "corepack"
         );
         let belongs = inside && (word.starts_with('-') || word.contains('='));
@@ -297,7 +318,9 @@ fn joint(text: &str, place: &Range<usize>, end: usize, escape: char) -> String {
         return " && ".to_owned();
     };
     let indent = &last[..last.len() - last.trim_start().len()];
-    let leading = lines.iter().filter(|line| line.trim_start().starts_with("&&"));
+    let leading = lines
+        .iter()
+        .filter(|line| line.trim_start().starts_with("&&"));
     let trailing = lines.iter().filter(|line| {
         let line = line.trim_end().trim_end_matches(escape);
         line.trim_end().ends_with("&&")
@@ -305,13 +328,19 @@ fn joint(text: &str, place: &Range<usize>, end: usize, escape: char) -> String {
     let (leading, trailing) = (leading.count(), trailing.count());
     if leading >= trailing {
         // The last line may list packages, deeper than the commands.
-        let command = lines.iter().rev().find(|line| line.trim_start().starts_with("&&"));
+        let command = lines
+            .iter()
+            .rev()
+            .find(|line| line.trim_start().starts_with("&&"));
         let indent = command.map_or(indent, |line| &line[..line.len() - line.trim_start().len()]);
         let indent = if indent.is_empty() { "    " } else { indent };
         format!(" {escape}{newline}{indent}&& ")
     } else {
         let command = lines.iter().zip(lines.iter().skip(1)).find(|(line, _)| {
-            line.trim_end().trim_end_matches(escape).trim_end().ends_with("&&")
+            line.trim_end()
+                .trim_end_matches(escape)
+                .trim_end()
+                .ends_with("&&")
         });
         let indent = command.map_or(indent, |(_, next)| {
             &next[..next.len() - next.trim_start().len()]
@@ -433,6 +462,9 @@ mod tests {
         let words = |text: &str| text.split('|').map(str::to_owned).collect();
         let script = Script::exec(words("/bin/bash|-euxc|a && b c"));
         assert_eq!(script.commands.len(), 2);
-        assert_eq!(Script::exec(words("pip|install|x")).commands[0].program, "pip");
+        assert_eq!(
+            Script::exec(words("pip|install|x")).commands[0].program,
+            "pip"
+        );
     }
 }

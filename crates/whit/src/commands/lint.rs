@@ -46,7 +46,10 @@ pub fn run(args: &Lint, screen: &Screen) -> Result<ExitCode, Failure> {
         }
     }
     if args.json {
-        anstream::println!("{:#}", document(&subject, &text, &findings, measured.as_ref(), mended));
+        anstream::println!(
+            "{:#}",
+            document(&subject, &text, &findings, measured.as_ref(), mended)
+        );
     } else {
         ui::print_findings(&subject.name, &text, &findings, measured.as_ref(), mended);
     }
@@ -148,7 +151,9 @@ fn mend(
         let chosen: Vec<&Finding> = findings.iter().filter(allowed).collect();
         let (after, mended) = lint::fixed(&text, chosen.iter().copied());
         if round == 0 {
-            let new = chosen.iter().filter_map(|finding| finding.mend.as_ref()?.new_file.as_ref());
+            let new = chosen
+                .iter()
+                .filter_map(|finding| finding.mend.as_ref()?.new_file.as_ref());
             files.extend(new.map(|(name, text)| (subject.path.with_file_name(name), text.clone())));
         }
         if after == text {

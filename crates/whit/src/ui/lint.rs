@@ -85,7 +85,10 @@ fn summary(name: &str, findings: &[Finding], mended: usize) {
         anstream::eprintln!("{name}: nothing that costs size");
         return;
     }
-    let known: u64 = findings.iter().filter_map(|finding| finding.bytes.number()).sum();
+    let known: u64 = findings
+        .iter()
+        .filter_map(|finding| finding.bytes.number())
+        .sum();
     let safe = |finding: &&Finding| finding.mend.as_ref().is_some_and(|mend| mend.safe);
     let fixable = findings.iter().filter(safe).count();
     let mut text = plural(findings.len(), "finding");

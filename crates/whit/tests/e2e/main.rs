@@ -16,6 +16,7 @@ mod bad_input;
 mod crafted;
 mod examples;
 mod formats;
+mod lint;
 mod proof;
 mod reproducible;
 mod rescue;

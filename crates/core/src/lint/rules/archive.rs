@@ -16,8 +16,8 @@ pub const RULE: Rule = Rule {
 };
 
 const ENDINGS: [&str; 13] = [
-    ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".zip", ".jar.gz",
-    ".7z", ".gz", ".xz",
+    ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".zip",
+    ".jar.gz", ".7z", ".gz", ".xz",
 ];
 
 /// An archive that a step brings.
@@ -60,7 +60,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             message: format!("{} {message}", archive.how),
             advice: match (same, archive.how) {
                 (true, _) => "delete it in the same RUN, or pipe the download into tar".to_owned(),
-                (_, "COPY:") => "ADD it to where it belongs (ADD unpacks), or RUN --mount=type=bind".to_owned(),
+                (_, "COPY:") => {
+                    "ADD it to where it belongs (ADD unpacks), or RUN --mount=type=bind".to_owned()
+                }
                 _ => "fetch, unpack and delete it in one RUN".to_owned(),
             },
             bytes: archive.bytes,
@@ -73,7 +75,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 /// The archives that steps before `step` brought and that finding tells of.
 pub fn is_unpacked(case: &Case<'_>, path: &str) -> bool {
-    archives(case).iter().any(|archive| archive.path == path && unpacked(case, archive).is_some())
+    archives(case)
+        .iter()
+        .any(|archive| archive.path == path && unpacked(case, archive).is_some())
 }
 
 fn archives(case: &Case<'_>) -> Vec<Archive> {
@@ -122,7 +126,11 @@ fn copied<'a>(
 }
 
 fn is_archive(path: &str) -> bool {
-    let path = path.split(['?', '#']).next().unwrap_or_default().to_lowercase();
+    let path = path
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
     ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
@@ -163,19 +171,23 @@ pub fn downloaded(command: &Command, step: &Step) -> Option<String> {
 /// The first command that unpacks an archive: the step, and which one.
 fn unpacked<'a>(case: &Case<'a>, archive: &Archive) -> Option<(usize, &'a Step, &'a Run, usize)> {
     let file = case.file;
-    file.final_runs().filter(|(at, ..)| *at >= archive.step).find_map(|(at, step, run)| {
-        let index = run.script.commands.iter().position(|command| {
-            let unpacks = match command.program.as_str() {
-                "tar" | "bsdtar" => command.args.first().is_some_and(|arg| {
-                    arg == "--extract" || (arg.trim_start_matches('-').contains('x'))
-                }) || command.has(&["-x", "--extract"]),
-                "unzip" | "gunzip" | "unxz" | "7z" | "jar" => true,
-                _ => false,
-            };
-            unpacks && names(command, step, &archive.path)
-        })?;
-        Some((at, step, run, index))
-    })
+    file.final_runs()
+        .filter(|(at, ..)| *at >= archive.step)
+        .find_map(|(at, step, run)| {
+            let index = run.script.commands.iter().position(|command| {
+                let unpacks = match command.program.as_str() {
+                    "tar" | "bsdtar" => {
+                        command.args.first().is_some_and(|arg| {
+                            arg == "--extract" || (arg.trim_start_matches('-').contains('x'))
+                        }) || command.has(&["-x", "--extract"])
+                    }
+                    "unzip" | "gunzip" | "unxz" | "7z" | "jar" => true,
+                    _ => false,
+                };
+                unpacks && names(command, step, &archive.path)
+            })?;
+            Some((at, step, run, index))
+        })
 }
 
 /// True if a command names a path; the folder that it stands in after a `cd`

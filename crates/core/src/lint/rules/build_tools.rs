@@ -24,7 +24,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let later = case.file.final_runs().filter(|(later, ..)| *later > at);
         // Then `deleted-later` says it.
         let mut removed = later.flat_map(|(_, step, run)| {
-            run.script.commands.iter().flat_map(|command| removes(command, step))
+            run.script
+                .commands
+                .iter()
+                .flat_map(|command| removes(command, step))
         });
         if names.is_empty() || removed.any(|name| names.contains(&name) || name.starts_with('.')) {
             continue;
@@ -55,8 +58,10 @@ pub fn tools(step: &Step, run: &Run) -> (Vec<String>, Bytes) {
             continue;
         };
         let after = &run.script.commands[i + 1..];
-        let removed: Vec<String> =
-            after.iter().flat_map(|command| removes(command, step)).collect();
+        let removed: Vec<String> = after
+            .iter()
+            .flat_map(|command| removes(command, step))
+            .collect();
         // `apt-mark` says what stays, and a purge takes the rest.
         let marked = after.iter().any(|command| command.is(&["apt-mark"]))
             && after.iter().any(|command| {

@@ -4,8 +4,8 @@ use super::Rule;
 use super::deleted_later::is_deleted_later;
 use crate::lint::Case;
 use crate::lint::caches::Left;
-use crate::lint::finding::{Edit, Finding, Gauge, Mend};
 use crate::lint::dockerfile::Kind;
+use crate::lint::finding::{Edit, Finding, Gauge, Mend};
 use crate::lint::packages::{Manager, installs};
 
 pub const APT: Rule = Rule {
@@ -80,7 +80,9 @@ fn advice(case: &Case<'_>, left: &Left) -> String {
     if left.habit.rule == "apt-lists" && needs_lists(case, left.step).is_some() {
         return "update, install and delete the lists in one RUN".to_owned();
     }
-    let rule = super::RULES.iter().find(|rule| rule.name == left.habit.rule);
+    let rule = super::RULES
+        .iter()
+        .find(|rule| rule.name == left.habit.rule);
     rule.map(|rule| rule.mend.to_owned()).unwrap_or_default()
 }
 
@@ -120,7 +122,11 @@ fn merged(case: &Case<'_>, left: &Left, next: usize) -> Option<Mend> {
     let only_apt = |command: &crate::lint::script::Command| command.is(&["apt-get", "apt"]);
     let adjacent = next == left.step + 1
         && first.stage == second.stage
-        && case.text.get(first.place.end..second.place.start)?.trim().is_empty();
+        && case
+            .text
+            .get(first.place.end..second.place.start)?
+            .trim()
+            .is_empty();
     if !(adjacent && update.plain && install.plain)
         || !update.script.commands.iter().all(only_apt)
         || needs_lists(case, next).is_some()
@@ -128,7 +134,11 @@ fn merged(case: &Case<'_>, left: &Left, next: usize) -> Option<Mend> {
         return None;
     }
     let join = update.script.join(&install.script)?;
-    let remove = match case.left.iter().any(|other| other.step == next && other.habit.rule == "apt-lists") {
+    let remove = match case
+        .left
+        .iter()
+        .any(|other| other.step == next && other.habit.rule == "apt-lists")
+    {
         true => None,
         false => install.script.append("rm -rf /var/lib/apt/lists/*"),
     };

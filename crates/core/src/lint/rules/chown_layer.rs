@@ -21,8 +21,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         for command in &run.script.commands {
             let changes = command.is(&["chown", "chmod", "chgrp"])
                 && command.args.iter().any(|arg| is_recursive(arg));
-            let operands: Vec<&String> =
-                command.args.iter().filter(|arg| !arg.starts_with('-')).collect();
+            let operands: Vec<&String> = command
+                .args
+                .iter()
+                .filter(|arg| !arg.starts_with('-'))
+                .collect();
             let Some((owner, paths)) = operands.split_first().filter(|_| changes) else {
                 continue;
             };
@@ -32,18 +35,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 continue;
             }
             let sizes = copies.iter().flat_map(|(_, copy)| {
-                copy.sources.iter().map(|source| case.context.size(source).filter(|_| copy.is_from_context()))
+                copy.sources
+                    .iter()
+                    .map(|source| case.context.size(source).filter(|_| copy.is_from_context()))
             });
             // All of them, or nobody knows.
             let bytes: Option<u64> = sizes.sum();
-            let flag = if command.program == "chmod" { "--chmod" } else { "--chown" };
+            let flag = if command.program == "chmod" {
+                "--chmod"
+            } else {
+                "--chown"
+            };
             found.push(Finding {
                 rule: RULE.name,
                 line: step.line,
                 message: format!(
                     "`{} -R` writes again what line {} copied",
-                    command.program,
-                    case.file.steps[copies[0].0].line
+                    command.program, case.file.steps[copies[0].0].line
                 ),
                 advice: format!("COPY {flag}={owner}"),
                 bytes: bytes.map_or(Bytes::Unknown, Bytes::Measured),
@@ -67,7 +75,11 @@ fn copies_into<'a>(case: &Case<'a>, at: usize, paths: &[String]) -> Vec<(usize, 
         .filter_map(|(earlier, step)| match &step.kind {
             Kind::Copy(copy) => {
                 let dest = resolve(copy.dest.trim_end_matches('/'), step);
-                let dest = if dest.is_empty() { "/".to_owned() } else { dest };
+                let dest = if dest.is_empty() {
+                    "/".to_owned()
+                } else {
+                    dest
+                };
                 let touches = paths.iter().any(|path| {
                     let path = path.trim_end_matches(['*', '/']);
                     let whole = copy.dest.ends_with('/') && dest != "/";

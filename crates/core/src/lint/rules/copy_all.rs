@@ -14,15 +14,26 @@ pub const RULE: Rule = Rule {
 };
 
 /// What the new `.dockerignore` keeps out besides what was found.
-const USUAL: [&str; 5] = [".git", "**/node_modules", "**/.venv", "**/__pycache__", "**/.DS_Store"];
+const USUAL: [&str; 5] = [
+    ".git",
+    "**/node_modules",
+    "**/.venv",
+    "**/__pycache__",
+    "**/.DS_Store",
+];
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(step) = case.file.final_steps().map(|(_, step)| step).find(|step| match &step.kind {
-        Kind::Copy(copy) => {
-            copy.is_from_context() && copy.sources.iter().any(|source| is_all(source))
-        }
-        _ => false,
-    }) else {
+    let Some(step) = case
+        .file
+        .final_steps()
+        .map(|(_, step)| step)
+        .find(|step| match &step.kind {
+            Kind::Copy(copy) => {
+                copy.is_from_context() && copy.sources.iter().any(|source| is_all(source))
+            }
+            _ => false,
+        })
+    else {
         return Vec::new();
     };
     let context = case.context;
@@ -30,9 +41,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let names: Vec<String> = litter.iter().map(|(path, _)| path.clone()).collect();
     let message = match (&context.ignore_file, &names[..]) {
         (Some(_), []) => return Vec::new(),
-        (Some(file), names) => format!("`COPY .` copies {}, which {file} lets through", list(names)),
+        (Some(file), names) => {
+            format!("`COPY .` copies {}, which {file} lets through", list(names))
+        }
         _ if !context.is_known() => return Vec::new(),
-        (None, []) => "`COPY .` without a .dockerignore copies whatever comes to lie here".to_owned(),
+        (None, []) => {
+            "`COPY .` without a .dockerignore copies whatever comes to lie here".to_owned()
+        }
         (None, names) => format!("`COPY .` without a .dockerignore copies {}", list(names)),
     };
     let bytes: u64 = litter.iter().map(|(_, bytes)| bytes).sum();

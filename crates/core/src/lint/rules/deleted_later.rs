@@ -43,12 +43,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 /// True if a later step deletes a cache: then it is told there, once.
 pub fn is_deleted_later(case: &Case<'_>, left: &Left) -> bool {
-    case.file.final_runs().filter(|(at, ..)| *at > left.step).any(|(at, step, run)| {
-        run.script.commands.iter().flat_map(deleted).any(|target| {
-            let target = resolve(&target, step);
-            deletes(case, at, left, &target)
+    case.file
+        .final_runs()
+        .filter(|(at, ..)| *at > left.step)
+        .any(|(at, step, run)| {
+            run.script.commands.iter().flat_map(deleted).any(|target| {
+                let target = resolve(&target, step);
+                deletes(case, at, left, &target)
+            })
         })
-    })
 }
 
 /// True if a pattern of step `at` deletes a cache that an earlier step left,
@@ -56,14 +59,21 @@ pub fn is_deleted_later(case: &Case<'_>, left: &Left) -> bool {
 fn deletes(case: &Case<'_>, at: usize, left: &Left, target: &str) -> bool {
     let own = |command: &crate::lint::script::Command| {
         command.program == left.program
-            && command.verb(&["update", "install", "ci", "add", "i", "upgrade"]).is_some()
+            && command
+                .verb(&["update", "install", "ci", "add", "i", "upgrade"])
+                .is_some()
     };
-    let clears_its_own = case.commands().any(|(step, _, command)| step == at && own(command));
+    let clears_its_own = case
+        .commands()
+        .any(|(step, _, command)| step == at && own(command));
     left.step < at && !clears_its_own && left.folders.iter().any(|folder| covers(target, folder))
 }
 
 fn caches(case: &Case<'_>, at: usize, step: &Step, target: &str) -> Vec<Finding> {
-    let left = case.left.iter().filter(|left| deletes(case, at, left, target));
+    let left = case
+        .left
+        .iter()
+        .filter(|left| deletes(case, at, left, target));
     left.map(|left| Finding {
         rule: RULE.name,
         line: step.line,
@@ -71,7 +81,10 @@ fn caches(case: &Case<'_>, at: usize, step: &Step, target: &str) -> Vec<Finding>
             "{} of line {} stays in that layer; deleting it here only hides it",
             left.habit.what, left.line
         ),
-        advice: format!("delete {} in the RUN of line {}", left.folders[0], left.line),
+        advice: format!(
+            "delete {} in the RUN of line {}",
+            left.folders[0], left.line
+        ),
         bytes: left.bytes,
         mend: cache_left::mend(case, left),
         gauge: Some(Gauge::Below(left.step, left.folders.clone())),
@@ -82,7 +95,11 @@ fn caches(case: &Case<'_>, at: usize, step: &Step, target: &str) -> Vec<Finding>
 /// What earlier steps copied or downloaded to the path that is deleted.
 fn files(case: &Case<'_>, at: usize, step: &Step, target: &str) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (earlier, from) in case.file.final_steps().take_while(|(earlier, _)| *earlier < at) {
+    for (earlier, from) in case
+        .file
+        .final_steps()
+        .take_while(|(earlier, _)| *earlier < at)
+    {
         let brought: Vec<(String, Option<u64>)> = match &from.kind {
             Kind::Copy(copy) => {
                 let target = |source: &String| {
@@ -92,7 +109,11 @@ fn files(case: &Case<'_>, at: usize, step: &Step, target: &str) -> Vec<Finding> 
                 copy.sources.iter().map(target).collect()
             }
             Kind::Run(run) => {
-                let paths = run.script.commands.iter().filter_map(|c| downloaded(c, from));
+                let paths = run
+                    .script
+                    .commands
+                    .iter()
+                    .filter_map(|c| downloaded(c, from));
                 paths.map(|path| (path, None)).collect()
             }
             _ => Vec::new(),
@@ -126,7 +147,12 @@ fn files(case: &Case<'_>, at: usize, step: &Step, target: &str) -> Vec<Finding> 
 fn packages(case: &Case<'_>, at: usize, step: &Step, removed: &[String]) -> Option<Finding> {
     let (mut names, mut line, mut bytes) = (Vec::new(), 0, None);
     for (_, from, run) in case.file.final_runs().filter(|(earlier, ..)| *earlier < at) {
-        for installs in run.script.commands.iter().filter_map(|command| installs(command, from)) {
+        for installs in run
+            .script
+            .commands
+            .iter()
+            .filter_map(|command| installs(command, from))
+        {
             let group = installs.group.iter().any(|group| removed.contains(group));
             for name in installs.packages {
                 if (group || removed.contains(&name)) && !names.contains(&name) {

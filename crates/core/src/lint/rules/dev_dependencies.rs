@@ -76,7 +76,12 @@ fn install(case: &Case<'_>, step: &Step, run: &Run, command: &Command) -> Option
             if !wanted || !develops(case, "package.json", "devDependencies") {
                 return None;
             }
-            let mut install = with(command, verb.unwrap_or(0), "devDependencies", "--production");
+            let mut install = with(
+                command,
+                verb.unwrap_or(0),
+                "devDependencies",
+                "--production",
+            );
             install.edit = install.edit.filter(|_| verb.is_some());
             Some(install)
         }
@@ -94,14 +99,21 @@ fn install(case: &Case<'_>, step: &Step, run: &Run, command: &Command) -> Option
         }
         "uv" => {
             let verb = command.verb(&["sync"])?;
-            let lean = command.has(&["--no-dev", "--only-group", "--no-default-groups", "--no-group"])
-                || step.variables.contains_key("UV_NO_DEV")
+            let lean = command.has(&[
+                "--no-dev",
+                "--only-group",
+                "--no-default-groups",
+                "--no-group",
+            ]) || step.variables.contains_key("UV_NO_DEV")
                 || run.script.sets("UV_NO_DEV");
             (!lean).then(|| with(command, verb, "the dev group", "--no-dev"))
         }
         "pipenv" => {
             command.verb(&["install", "sync"])?;
-            let at = command.args.iter().position(|arg| arg == "--dev" || arg == "-d")?;
+            let at = command
+                .args
+                .iter()
+                .position(|arg| arg == "--dev" || arg == "-d")?;
             let mut install = with(command, at, "dev-packages", "");
             install.edit = None;
             install.advice = "pipenv install --deploy, without --dev".to_owned();
@@ -140,14 +152,22 @@ fn pip(command: &Command) -> Option<Install> {
         let name = name.to_lowercase();
         let mut parts = name.split(['-', '_', '.', '/', ' ']);
         parts.any(|part| {
-            matches!(part, "dev" | "develop" | "development" | "test" | "tests" | "testing" | "lint")
+            matches!(
+                part,
+                "dev" | "develop" | "development" | "test" | "tests" | "testing" | "lint"
+            )
         })
     };
     let files = command.values("-r", "--requirement");
-    let file = files.into_iter().find(|file| is_dev(file)).map(str::to_owned);
+    let file = files
+        .into_iter()
+        .find(|file| is_dev(file))
+        .map(str::to_owned);
     let extra = || {
         command.args.iter().find(|arg| {
-            let inside = arg.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+            let inside = arg
+                .split_once('[')
+                .and_then(|(_, rest)| rest.split_once(']'));
             inside.is_some_and(|(extras, _)| extras.split(',').any(is_dev))
         })
     };
@@ -171,7 +191,10 @@ fn with(command: &Command, verb: usize, what: &str, flag: &str) -> Install {
 }
 
 fn is_omit(arg: &str) -> bool {
-    matches!(arg, "--omit=dev" | "--only=production" | "--only=prod" | "--no-dev")
+    matches!(
+        arg,
+        "--omit=dev" | "--only=production" | "--only=prod" | "--no-dev"
+    )
 }
 
 fn production(step: &Step, run: &Run, variable: &str) -> bool {
@@ -186,5 +209,9 @@ fn develops(case: &Case<'_>, manifest: &str, key: &str) -> bool {
         return true;
     };
     let value: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-    value.is_none_or(|value| value.get(key).is_some_and(|list| list != &serde_json::json!({})))
+    value.is_none_or(|value| {
+        value
+            .get(key)
+            .is_some_and(|list| list != &serde_json::json!({}))
+    })
 }

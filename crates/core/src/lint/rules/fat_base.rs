@@ -72,7 +72,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some((_, order)) = SLIM.iter().find(|(known, _)| *known == name) else {
         return Vec::new();
     };
-    let distribution = DISTRIBUTIONS.iter().find(|known| tag.split('-').any(|part| part == **known));
+    let distribution = DISTRIBUTIONS
+        .iter()
+        .find(|known| tag.split('-').any(|part| part == **known));
     let edit = match (tag, distribution) {
         ("", _) => edit(name, format!("{name}:slim")),
         ("latest", _) => edit("latest", "slim".to_owned()),
@@ -84,17 +86,38 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     slim(case, stage, name, tag, edit).into_iter().collect()
 }
 
-fn slim(case: &Case<'_>, stage: &Stage, name: &str, tag: &str, edit: Option<Edit>) -> Option<Finding> {
+fn slim(
+    case: &Case<'_>,
+    stage: &Stage,
+    name: &str,
+    tag: &str,
+    edit: Option<Edit>,
+) -> Option<Finding> {
     let known = SLIM.iter().any(|(known, _)| *known == name);
-    let small = ["slim", "alpine", "windowsservercore", "nanoserver", "experimental", "rc"];
-    if !known || tag.split(['-', '.']).any(|part| small.iter().any(|word| part.starts_with(word))) {
+    let small = [
+        "slim",
+        "alpine",
+        "windowsservercore",
+        "nanoserver",
+        "experimental",
+        "rc",
+    ];
+    if !known
+        || tag
+            .split(['-', '.'])
+            .any(|part| small.iter().any(|word| part.starts_with(word)))
+    {
         return None;
     }
     let bytes = match name {
         "debian" => Bytes::Unknown,
         _ => Bytes::About(costs::BUILDPACK),
     };
-    let missing = if name == "debian" { None } else { lacking(case) };
+    let missing = if name == "debian" {
+        None
+    } else {
+        lacking(case)
+    };
     let advice = match &missing {
         Some(program) => format!(
             "the -slim tag of {name}, and install {program} where it is used (it is not in -slim)"
@@ -111,7 +134,9 @@ fn slim(case: &Case<'_>, stage: &Stage, name: &str, tag: &str, edit: Option<Edit
         message: format!("{} {what}", stage.base),
         advice,
         bytes,
-        mend: edit.filter(|_| missing.is_none()).map(|edit| Mend::wants_a_look(vec![edit])),
+        mend: edit
+            .filter(|_| missing.is_none())
+            .map(|edit| Mend::wants_a_look(vec![edit])),
         gauge: None,
     })
 }
@@ -144,7 +169,10 @@ fn temurin(
     Some(Finding {
         rule: RULE.name,
         line: stage.line,
-        message: format!("{} brings a compiler, and nothing here compiles", stage.base),
+        message: format!(
+            "{} brings a compiler, and nothing here compiles",
+            stage.base
+        ),
         advice: "the -jre tag of eclipse-temurin".to_owned(),
         bytes: Bytes::Unknown,
         mend: edit.map(|edit| Mend::wants_a_look(vec![edit])),
@@ -162,7 +190,13 @@ fn official(base: &str) -> Option<(&str, &str)> {
     };
     let name = path.rsplit('/').next()?;
     let before = path.strip_suffix(name)?.trim_end_matches('/');
-    let ours = ["", "library", "docker.io", "docker.io/library", "index.docker.io/library"];
+    let ours = [
+        "",
+        "library",
+        "docker.io",
+        "docker.io/library",
+        "index.docker.io/library",
+    ];
     (ours.contains(&before) || before.ends_with("docker/library")).then_some((name, tag))
 }
 
@@ -172,7 +206,11 @@ fn lacking(case: &Case<'_>) -> Option<String> {
     let used = |run: &Run, name: &str| run.script.commands.iter().any(|c| c.program == name);
     let installed = |name: &str| {
         case.file.final_runs().any(|(_, step, run)| {
-            let found = run.script.commands.iter().filter_map(|command| installs(command, step));
+            let found = run
+                .script
+                .commands
+                .iter()
+                .filter_map(|command| installs(command, step));
             found.flat_map(|installs| installs.packages).any(|package| {
                 package == name || package == "build-essential" && LACKING[..4].contains(&name)
             })

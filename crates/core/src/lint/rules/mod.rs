@@ -56,17 +56,21 @@ impl Case<'_> {
         let by_name = named.is_some_and(|name| {
             name.split(['-', '_', '.']).any(|part| {
                 let part = part.to_lowercase();
-                part.starts_with("dev") || matches!(part.as_str(), "test" | "tests" | "debug" | "ci")
+                part.starts_with("dev")
+                    || matches!(part.as_str(), "test" | "tests" | "debug" | "ci")
             })
         });
         by_name || self.starts_with_tools()
     }
 
     fn starts_with_tools(&self) -> bool {
-        let start = self.file.final_steps().filter_map(|(_, step)| match &step.kind {
-            Kind::Start(words) => Some(words),
-            _ => None,
-        });
+        let start = self
+            .file
+            .final_steps()
+            .filter_map(|(_, step)| match &step.kind {
+                Kind::Start(words) => Some(words),
+                _ => None,
+            });
         let Some(words) = start.last() else {
             return false;
         };
@@ -74,8 +78,18 @@ impl Case<'_> {
             let word = word.rsplit('/').next().unwrap_or(word);
             matches!(
                 word,
-                "dev" | "start:dev" | "develop" | "watch" | "nodemon" | "ts-node" | "ts-node-dev"
-                    | "jest" | "pytest" | "test" | "air" | "webpack-dev-server"
+                "dev"
+                    | "start:dev"
+                    | "develop"
+                    | "watch"
+                    | "nodemon"
+                    | "ts-node"
+                    | "ts-node-dev"
+                    | "jest"
+                    | "pytest"
+                    | "test"
+                    | "air"
+                    | "webpack-dev-server"
             )
         })
     }
@@ -83,7 +97,10 @@ impl Case<'_> {
     /// The commands of the final image's steps.
     fn commands(&self) -> impl Iterator<Item = (usize, &Run, &Command)> {
         self.file.final_runs().flat_map(|(at, _, run)| {
-            run.script.commands.iter().map(move |command| (at, run, command))
+            run.script
+                .commands
+                .iter()
+                .map(move |command| (at, run, command))
         })
     }
 }

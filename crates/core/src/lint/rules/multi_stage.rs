@@ -15,12 +15,17 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let installs_tools = case.file.final_runs().any(|(_, step, run)| !tools(step, run).0.is_empty());
+    let installs_tools = case
+        .file
+        .final_runs()
+        .any(|(_, step, run)| !tools(step, run).0.is_empty());
     // Those who install compilers are told so already.
     if case.is_for_development() || installs_tools {
         return Vec::new();
     }
-    let builds = case.commands().find_map(|(at, _, command)| Some((at, compiles(command)?)));
+    let builds = case
+        .commands()
+        .find_map(|(at, _, command)| Some((at, compiles(command)?)));
     let Some((at, what)) = builds else {
         return Vec::new();
     };
@@ -41,26 +46,54 @@ pub fn compiles(command: &Command) -> Option<String> {
     const VERBS: [(&[&str], &[&str]); 11] = [
         (&["go"], &["build", "install"]),
         (&["cargo"], &["build", "install"]),
-        (&["mvn", "mvnw"], &["package", "install", "verify", "clean", "compile"]),
-        (&["gradle", "gradlew"], &["build", "assemble", "bootJar", "shadowJar", "clean", "installDist"]),
+        (
+            &["mvn", "mvnw"],
+            &["package", "install", "verify", "clean", "compile"],
+        ),
+        (
+            &["gradle", "gradlew"],
+            &[
+                "build",
+                "assemble",
+                "bootJar",
+                "shadowJar",
+                "clean",
+                "installDist",
+            ],
+        ),
         (&["dotnet"], &["build", "publish"]),
-        (&["sbt", "lein", "mix"], &["assembly", "uberjar", "release", "compile", "package"]),
-        (&["swift", "zig", "stack", "cabal", "dune"], &["build", "install"]),
-        (&["npm", "pnpm", "yarn", "bun"], &["run", "run-script", "build"]),
+        (
+            &["sbt", "lein", "mix"],
+            &["assembly", "uberjar", "release", "compile", "package"],
+        ),
+        (
+            &["swift", "zig", "stack", "cabal", "dune"],
+            &["build", "install"],
+        ),
+        (
+            &["npm", "pnpm", "yarn", "bun"],
+            &["run", "run-script", "build"],
+        ),
         (&["ng", "vite", "next", "nuxt", "webpack"], &["build"]),
         (&["cmake", "meson"], &["--build", "compile"]),
         (&["hugo", "bazel"], &["build"]),
     ];
     let program = command.program.as_str();
-    if matches!(program, "gcc" | "g++" | "cc" | "c++" | "clang" | "rustc" | "javac" | "make" | "ninja" | "tsc") {
+    if matches!(
+        program,
+        "gcc" | "g++" | "cc" | "c++" | "clang" | "rustc" | "javac" | "make" | "ninja" | "tsc"
+    ) {
         let asks = command.has(&["--version", "-v"]);
         return (!asks).then(|| program.to_owned());
     }
-    let (_, verbs) = VERBS.iter().find(|(programs, _)| programs.contains(&program))?;
+    let (_, verbs) = VERBS
+        .iter()
+        .find(|(programs, _)| programs.contains(&program))?;
     let first = match program {
-        "mvn" | "mvnw" | "gradle" | "gradlew" | "cmake" | "sbt" => {
-            command.args.iter().position(|arg| verbs.contains(&arg.trim_start_matches(':')))?
-        }
+        "mvn" | "mvnw" | "gradle" | "gradlew" | "cmake" | "sbt" => command
+            .args
+            .iter()
+            .position(|arg| verbs.contains(&arg.trim_start_matches(':')))?,
         _ => command.verb(verbs)?,
     };
     let verb = &command.args[first];

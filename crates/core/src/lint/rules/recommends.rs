@@ -31,20 +31,29 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 continue;
             };
             let lean = command.has(&["--no-install-recommends", "--without-recommends", "-R"])
-                || command.args.iter().any(|arg| arg.contains("Install-Recommends"))
+                || command
+                    .args
+                    .iter()
+                    .any(|arg| arg.contains("Install-Recommends"))
                 || command.has(&["--download-only", "-d", "--reinstall"]);
             if installs.manager != Manager::Apt || lean || installs.packages.is_empty() {
                 continue;
             }
             // What recommends nothing costs nothing.
             let known = installs.packages.iter().map(|name| costs::apt(name));
-            if known.clone().all(|cost| cost.is_some_and(|cost| cost.recommends == 0)) {
+            if known
+                .clone()
+                .all(|cost| cost.is_some_and(|cost| cost.recommends == 0))
+            {
                 continue;
             }
             // Without its recommendations nothing brings the certificates,
             // and TLS ends in an error.
             let tls = ["curl", "wget", "git"];
-            let fetches = installs.packages.iter().any(|name| tls.contains(&name.as_str()));
+            let fetches = installs
+                .packages
+                .iter()
+                .any(|name| tls.contains(&name.as_str()));
             let certified = run.script.text.contains("ca-certificates");
             let flag = "--no-install-recommends";
             let last = command.args.len() - 1;
