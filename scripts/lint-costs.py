@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures the table of crates/core/src/lint/costs/debian.rs.
 
-Needs a Debian bookworm host with fresh apt lists. For each package below it
+Needs a Debian bookworm host with fresh apt lists and no other repositories
+that have packages of the same names. For each package below it
 asks apt what would be installed on top of a minimal system (as
 `debootstrap --variant=minbase`, which is what debian:bookworm-slim holds),
 with and without recommended packages, and adds up their Installed-Size.
@@ -16,24 +17,15 @@ import tempfile
 PACKAGES = """
 autoconf automake bash-completion bison build-essential bzip2 ca-certificates cargo chromium
 clang cmake cron curl default-jdk default-jdk-headless default-jre default-jre-headless
-default-libmysqlclient-dev dnsutils dumb-init emacs-nox ffmpeg file flex fonts-liberation
-g++ gcc gdb gettext gettext-base ghostscript git git-lfs gnupg gnupg2 golang golang-go
+default-libmysqlclient-dev dnsutils dumb-init emacs-nox ffmpeg file flex fonts-liberation g++
+gcc gdb gettext gettext-base ghostscript git git-lfs gnupg gnupg2 golang golang-go
 graphicsmagick graphviz gunicorn htop imagemagick inotify-tools iproute2 iputils-ping jq less
 libc6-dev libcairo2-dev libcurl4-openssl-dev libffi-dev libfreetype6-dev libgdal-dev libgeos-dev
 libgl1 libgl1-mesa-glx libglib2.0-0 libgomp1 libicu-dev libjpeg-dev libjpeg62-turbo-dev
 libldap2-dev liblzma-dev libmagic1 libmagickwand-dev libmariadb-dev libmemcached-dev libonig-dev
 libpango-1.0-0 libpangocairo-1.0-0 libpng-dev libpq-dev libpq5 libpython3-dev librdkafka-dev
-libreadline-dev libreoffice libreoffice-writer libsasl2-dev libsm6 libsodium-dev
-libsqlite3-dev libssl-dev libtool libvips libvips-dev libxext6 libxml2-dev libxmlsec1-dev
-libxrender1 libxslt1-dev libyaml-dev libz-dev libzip-dev locales lsof make
-mariadb-client maven mercurial meson musl-dev musl-tools nano net-tools netcat-openbsd
-netcat-traditional nginx ninja-build nodejs npm openjdk-17-jdk openjdk-17-jdk-headless
-openjdk-17-jre openjdk-17-jre-headless openssh-client openssh-server openssl patch perl
-pkg-config pkgconf postgresql-client procps protobuf-compiler python3 python3-dev python3-pip
-python3-setuptools python3-venv python3-virtualenv python3-wheel redis-server redis-tools rsync
-ruby ruby-dev rustc screen socat software-properties-common sqlite3 strace subversion sudo
-supervisor swig telnet tesseract-ocr tini tmux tree tzdata unzip uuid-dev valgrind vim vim-tiny
-wget wkhtmltopdf xvfb xz-utils yarnpkg zip zlib1g-dev
+libreadline-dev libreoffice libreoffice-writer libsasl2-dev libsm6 libsodium-dev libsqlite3-dev
+libssl-dev libxml2-dev libxslt1-dev make nginx openssl python3
 """.split()
 
 # What the images that end in no `-slim` hold besides: github.com/docker-library/buildpack-deps,
@@ -94,7 +86,7 @@ def main():
                 print(f"// {name}: not in bookworm", file=sys.stderr)
                 continue
             weigh = lambda names: sum(size.get(n, 0) for n in names)
-            print(f'    ("{name}", {weigh(lean)}, {weigh(full - lean)}),')
+            print(f'    ("{name}", {weigh(lean)}, {weigh(full - lean)}),', flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ use super::dockerfile::{Dockerfile, Kind, Step};
 use super::finding::{Bytes, Finding, Gauge};
 use super::paths::{home, is_below};
 
+/// Bytes: a file here or there is deleted by many a base's clean-up.
+const WORTH_TELLING: u64 = 1_000_000;
+
 /// The layers of an image, told apart by the steps that made them.
 #[derive(Debug)]
 pub struct Measured {
@@ -72,6 +75,31 @@ impl Measured {
             finding.bytes = Bytes::Measured(bytes);
             bytes > 0
         });
+    }
+
+    /// What the image shows and no rule saw: layers of which a good deal is
+    /// deleted above.
+    pub(super) fn hidden(&self, file: &Dockerfile, findings: &[Finding]) -> Vec<Finding> {
+        let told = |step: usize| {
+            findings.iter().any(|finding| match &finding.gauge {
+                Some(Gauge::Below(at, _) | Gauge::Rewritten(at)) => *at == step,
+                None => false,
+            })
+        };
+        let layers = self.by_step.iter().filter(|(step, _)| !told(**step));
+        layers
+            .map(|(step, layer)| (*step, self.layers[*layer].deleted_later))
+            .filter(|(_, bytes)| *bytes >= WORTH_TELLING)
+            .map(|(step, bytes)| Finding {
+                rule: "deleted-later",
+                line: file.steps[step].line,
+                message: "a later layer deletes files of this one, which stay in it".to_owned(),
+                advice: "delete them in this RUN, or make them in another stage".to_owned(),
+                bytes: Bytes::Measured(bytes),
+                mend: None,
+                gauge: None,
+            })
+            .collect()
     }
 
     fn count(&self, gauge: &Gauge) -> Option<u64> {
@@ -352,6 +380,22 @@ RUN rm -rf /root/.cache
         let layers = measured.unwrap().layers;
         assert_eq!((layers[0].line, layers[0].setuid), (None, 1));
         assert_eq!((layers[3].line, layers[3].deleted_later), (Some(6), 40));
+    }
+
+    #[test]
+    fn what_a_later_layer_deletes_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut layers = LAYERS.to_vec();
+        layers[2].1 = &[("root/.cache/big", 2_000_000)];
+        let image = image(folder.path(), &layers);
+        let findings = lint(DOCKERFILE, None, &Context::default(), Some(&image))
+            .unwrap()
+            .0;
+        let found = findings.iter().find(|finding| finding.line == 4).unwrap();
+        assert_eq!(
+            (found.rule, found.bytes),
+            ("deleted-later", Bytes::Measured(2_000_000))
+        );
     }
 
     #[test]

@@ -104,15 +104,16 @@ pub fn lint(
     for rule in RULES {
         findings.extend((rule.check)(&case));
     }
-    findings.retain(|finding| !is_ignored(&file, finding));
-    findings.sort_by_key(|finding| finding.line);
     let measured = match image {
         Some(image) => Some(Measured::read(&file, text, image)?),
         None => None,
     };
     if let Some(measured) = &measured {
         measured.weigh(&mut findings);
+        findings.extend(measured.hidden(&file, &findings));
     }
+    findings.retain(|finding| !is_ignored(&file, finding));
+    findings.sort_by_key(|finding| finding.line);
     Ok((findings, measured))
 }
 

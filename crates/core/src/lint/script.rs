@@ -175,6 +175,8 @@ struct Line {
     joined: bool,
     /// What joins a command in the style of the others.
     joint: String,
+    /// What joins a command on a line of its own.
+    break_joint: String,
 }
 
 impl Script {
@@ -262,22 +264,19 @@ impl Script {
         let (Form::Line(line), Form::Line(after)) = (&self.form, &next.form) else {
             return None;
         };
-        if !(line.joined && after.joined) {
+        // A comment at the end would be lost.
+        let whole = line.end == Some(line.place.end);
+        if !(line.joined && after.joined && whole) {
             return None;
         }
+        let text = match after.joint.contains('\n') {
+            true => &after.joint,
+            false => &after.break_joint,
+        };
         Some(Edit {
-            place: line.end?..after.place.start,
-            text: after.joint_or(" \\\n    && "),
+            place: line.place.end..after.place.start,
+            text: text.clone(),
         })
-    }
-}
-
-impl Line {
-    fn joint_or(&self, usual: &str) -> String {
-        match self.joint.contains('\n') {
-            true => self.joint.clone(),
-            false => usual.to_owned(),
-        }
     }
 }
 
@@ -307,6 +306,7 @@ fn line(text: &str, place: Range<usize>, view: &str, escape: char) -> Line {
         end,
         joined: joined && separators.is_empty(),
         joint,
+        break_joint: format!(" {escape}{}    && ", newline(text)),
     }
 }
 

@@ -93,7 +93,15 @@ fn summary(name: &str, findings: &[Finding], mended: usize) {
     let fixable = findings.iter().filter(safe).count();
     let mut text = plural(findings.len(), "finding");
     if known > 0 {
-        text.push_str(&format!(", about {} together", round(known)));
+        let guessed = findings
+            .iter()
+            .any(|finding| matches!(finding.bytes, Bytes::About(_)));
+        let known = if guessed {
+            cost(Bytes::About(known))
+        } else {
+            bytes(known)
+        };
+        text.push_str(&format!(", {known} together"));
     }
     if fixable > 0 {
         text.push_str(&format!("; --fix mends {fixable}"));

@@ -101,4 +101,29 @@ static PACKAGES: &[(&str, u64, u64)] = &[
     ("libpython3-dev", 81590, 56605),
     ("librdkafka-dev", 13060, 284),
     ("libreadline-dev", 33696, 57019),
+    ("libreoffice", 538665, 1485176),
+    ("libreoffice-writer", 418837, 841102),
+    ("libsasl2-dev", 30405, 57258),
+    ("libsm6", 716, 0),
+    ("libsodium-dev", 1210, 0),
+    ("libsqlite3-dev", 34108, 56974),
+    ("libssl-dev", 18248, 0),
+    ("libxml2-dev", 119100, 56974),
+    ("libxslt1-dev", 122128, 56974),
+    ("make", 1592, 0),
+    ("nginx", 15326, 433),
+    ("openssl", 8357, 0),
+    ("python3", 32710, 3021),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted() {
+        assert!(PACKAGES.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(apt("ca-certificates").map(|cost| cost.recommends), Some(0));
+        assert_eq!(apt("no-such-package"), None);
+    }
+}

@@ -127,10 +127,8 @@ fn merged(case: &Case<'_>, left: &Left, next: usize) -> Option<Mend> {
             .get(first.place.end..second.place.start)?
             .trim()
             .is_empty();
-    if !(adjacent && update.plain && install.plain)
-        || !update.script.commands.iter().all(only_apt)
-        || needs_lists(case, next).is_some()
-    {
+    let simple = update.plain && install.plain && update.script.commands.iter().all(only_apt);
+    if !(adjacent && simple) || needs_lists(case, next).is_some() {
         return None;
     }
     let join = update.script.join(&install.script)?;
