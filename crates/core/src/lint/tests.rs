@@ -190,6 +190,20 @@ fn another_target_is_another_image() {
     assert_eq!(error.hint().unwrap(), "its stages: tools");
 }
 
+#[test]
+fn a_base_with_compilers_makes_the_estimate_moot() {
+    let cost = |base: &str| {
+        let text = format!("FROM {base}\nRUN apt-get install -y --no-install-recommends gcc\n");
+        let findings = lint(&text, None, &Context::default(), None).unwrap().0;
+        let tools = findings
+            .iter()
+            .find(|finding| finding.rule == "build-tools");
+        tools.unwrap().bytes
+    };
+    assert_eq!(cost("python:3.12"), Bytes::Unknown);
+    assert!(cost("python:3.12-slim").number() > Some(100_000_000));
+}
+
 mod nonsense {
     use proptest::prelude::*;
 

@@ -1,5 +1,6 @@
 //! Compilers that are installed into the final image.
 
+use super::fat_base::has_build_tools;
 use super::{Rule, list};
 use crate::lint::dockerfile::{Run, Step};
 use crate::lint::finding::{Bytes, Finding};
@@ -18,6 +19,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.is_for_development() {
         return Vec::new();
     }
+    let in_base = has_build_tools(case);
     let mut found = Vec::new();
     for (at, step, run) in case.file.final_runs() {
         let (names, bytes) = tools(step, run);
@@ -40,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 names => format!("{} stay in the final image", list(names)),
             },
             advice: RULE.mend.to_owned(),
-            bytes,
+            bytes: if in_base { Bytes::Unknown } else { bytes },
             mend: None,
             gauge: None,
         });

@@ -86,6 +86,29 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     slim(case, stage, name, tag, edit).into_iter().collect()
 }
 
+/// True if the base brings compilers and headers already: then the tables,
+/// which begin at a minimal system, say nothing about what more of them costs.
+pub fn has_build_tools(case: &Case<'_>) -> bool {
+    let base = case.file.bottom().and_then(|stage| official(&stage.base));
+    base.is_some_and(|(name, tag)| {
+        let known = name == "buildpack-deps" || SLIM.iter().any(|(known, _)| *known == name);
+        known && name != "debian" && !is_small(tag)
+    })
+}
+
+fn is_small(tag: &str) -> bool {
+    const SMALL: [&str; 6] = [
+        "slim",
+        "alpine",
+        "windowsservercore",
+        "nanoserver",
+        "experimental",
+        "rc",
+    ];
+    tag.split(['-', '.'])
+        .any(|part| SMALL.iter().any(|word| part.starts_with(word)))
+}
+
 fn slim(
     case: &Case<'_>,
     stage: &Stage,
@@ -94,19 +117,7 @@ fn slim(
     edit: Option<Edit>,
 ) -> Option<Finding> {
     let known = SLIM.iter().any(|(known, _)| *known == name);
-    let small = [
-        "slim",
-        "alpine",
-        "windowsservercore",
-        "nanoserver",
-        "experimental",
-        "rc",
-    ];
-    if !known
-        || tag
-            .split(['-', '.'])
-            .any(|part| small.iter().any(|word| part.starts_with(word)))
-    {
+    if !known || is_small(tag) {
         return None;
     }
     let bytes = match name {

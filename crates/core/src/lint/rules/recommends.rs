@@ -1,5 +1,6 @@
 //! `apt-get install` without `--no-install-recommends`.
 
+use super::fat_base::has_build_tools;
 use super::{Rule, list};
 use crate::lint::finding::{Bytes, Finding, Mend};
 use crate::lint::packages::{Manager, installs};
@@ -14,6 +15,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    let in_base = has_build_tools(case);
     let mut found = Vec::new();
     let mut off = false;
     for (_, step, run) in case.file.final_runs() {
@@ -77,7 +79,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 names => format!("apt also installs what {} recommend", list(names)),
             },
             advice: RULE.mend.to_owned(),
-            bytes: bytes(&packages),
+            bytes: if in_base {
+                Bytes::Unknown
+            } else {
+                bytes(&packages)
+            },
             mend: editable.then(|| Mend::wants_a_look(edits)),
             gauge: None,
         });
