@@ -6,3 +6,4 @@ pub mod run;
 pub mod shrink;
 pub mod why;
 mod wish;
+mod workplace;
