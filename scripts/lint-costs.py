@@ -25,7 +25,9 @@ libgl1 libgl1-mesa-glx libglib2.0-0 libgomp1 libicu-dev libjpeg-dev libjpeg62-tu
 libldap2-dev liblzma-dev libmagic1 libmagickwand-dev libmariadb-dev libmemcached-dev libonig-dev
 libpango-1.0-0 libpangocairo-1.0-0 libpng-dev libpq-dev libpq5 libpython3-dev librdkafka-dev
 libreadline-dev libreoffice libreoffice-writer libsasl2-dev libsm6 libsodium-dev libsqlite3-dev
-libssl-dev libxml2-dev libxslt1-dev make nginx openssl python3
+libssl-dev libxml2-dev libxslt1-dev locales make nginx openssh-client openssl pkg-config
+postgresql-client procps python3 python3-dev python3-pip supervisor tzdata unzip vim wget
+zlib1g-dev
 """.split()
 
 # What the images that end in no `-slim` hold besides: github.com/docker-library/buildpack-deps,

@@ -110,10 +110,23 @@ static PACKAGES: &[(&str, u64, u64)] = &[
     ("libssl-dev", 18248, 0),
     ("libxml2-dev", 119100, 56974),
     ("libxslt1-dev", 122128, 56974),
+    ("locales", 20197, 0),
     ("make", 1592, 0),
     ("nginx", 15326, 433),
+    ("openssh-client", 14579, 4070),
     ("openssl", 8357, 0),
+    ("pkg-config", 276, 0),
+    ("postgresql-client", 19099, 649),
+    ("procps", 2735, 954),
     ("python3", 32710, 3021),
+    ("python3-dev", 92218, 59341),
+    ("python3-pip", 46811, 371247),
+    ("supervisor", 35469, 3021),
+    ("tzdata", 0, 0),
+    ("unzip", 380, 0),
+    ("vim", 40761, 135),
+    ("wget", 3617, 9084),
+    ("zlib1g-dev", 30586, 56974),
 ];
 
 #[cfg(test)]
