@@ -38,6 +38,7 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Shrink(args) => interruptible(|place| commands::shrink::run(&args, place, screen)),
         Command::Why(args) => commands::why::run(&args),
         Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),
+        Command::Lint(args) => commands::lint::run(&args, screen),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

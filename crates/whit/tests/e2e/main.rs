@@ -18,6 +18,7 @@ mod examples;
 mod flags;
 mod formats;
 mod interrupts;
+mod lint;
 mod projects;
 mod proof;
 mod reproducible;
