@@ -41,6 +41,7 @@ impl FromStr for Growth {
             .ok_or_else(|| UnitError {
                 text: text.to_owned(),
                 what: "growth",
+                examples: "5% or 2MB",
             })
     }
 }

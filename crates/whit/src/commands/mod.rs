@@ -1,7 +1,10 @@
 //! One file per command.
 
 pub mod build;
+pub mod diff;
+mod inventory;
 pub mod run;
 pub mod shrink;
+pub mod size;
 pub mod why;
 mod wish;
