@@ -55,6 +55,11 @@ impl Bandwidth {
     /// phone, a home, a data centre.
     pub const DEFAULTS: [Self; 3] = [Self(5_000_000), Self(100_000_000), Self(1_000_000_000)];
 
+    /// Whole megabits per second.
+    pub fn mbps(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
     /// How long `bytes` take, by their number alone: no latency, no unpacking.
     pub fn seconds(self, bytes: u64) -> f64 {
         bytes as f64 * 8.0 / self.0 as f64

@@ -199,7 +199,8 @@ fn sizes(diff: &Diff) -> Vec<[String; 4]> {
         let difference = i128::from(after) - i128::from(before);
         let change = match difference {
             0 => String::new(),
-            difference => format!("{difference:+}"),
+            1.. => format!("+{difference}"),
+            _ => format!("−{}", difference.unsigned_abs()),
         };
         [
             name.to_owned(),
@@ -237,7 +238,8 @@ fn change(before: u64, after: u64) -> String {
         0 => size,
         before => {
             let percent = difference as f64 * 100.0 / before as f64;
-            format!("{size}, {percent:+.1} %")
+            let sign = if difference < 0 { "−" } else { "+" };
+            format!("{size}, {sign}{:.1} %", percent.abs())
         }
     }
 }

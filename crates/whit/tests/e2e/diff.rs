@@ -61,7 +61,7 @@ fn a_comment_for_a_pull_request() {
         .succeeds()
         .stdout();
     assert!(
-        text.starts_with("### Image size: 10.1 kB → 12.1 kB (+2.0 kB, +19.8 %)"),
+        text.starts_with("### Image size: 10.1 kB → 12.1 kB (+2.0 kB, +19.9 %)"),
         "{text}"
     );
     assert!(
