@@ -10,8 +10,7 @@ use super::workplace::Workplace;
 use crate::args::Diff;
 use crate::ui::{self, Failure, Screen};
 
-pub fn run(args: &Diff, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
+pub fn run(args: &Diff, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let tools = place.tools(screen);
     let detail = Detail {
         digests: true,

@@ -9,3 +9,5 @@ pub mod size;
 pub mod why;
 mod wish;
 mod workplace;
+
+pub use workplace::Workplace;

@@ -13,8 +13,7 @@ use super::workplace::Workplace;
 use crate::args::{Size, SizeLimits};
 use crate::ui::{self, Failure, Screen};
 
-pub fn run(args: &Size, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
+pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let tools = place.tools(screen);
     let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
     let settings = Settings::load(Path::new(".")).map_err(|error| {
