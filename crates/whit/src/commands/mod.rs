@@ -1,9 +1,12 @@
 //! One file per command.
 
 pub mod build;
+pub mod diff;
+mod inventory;
 pub mod lint;
 pub mod run;
 pub mod shrink;
+pub mod size;
 pub mod why;
 mod wish;
 mod workplace;

@@ -14,6 +14,7 @@
 mod bad_input;
 mod base;
 mod crafted;
+mod diff;
 mod examples;
 mod flags;
 mod formats;
@@ -23,4 +24,5 @@ mod projects;
 mod proof;
 mod reproducible;
 mod rescue;
+mod size;
 mod support;
