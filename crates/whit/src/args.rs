@@ -259,7 +259,7 @@ pub struct Output {
     /// Write the report here (default: NAME.whit.json beside the image)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
-    /// Keep the trace, the plan and the evidence of this run in a folder
+    /// Keep the trace and the plan of this run in a folder, for --replay and `whit why`
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub save_run: Option<PathBuf>,
 }
@@ -289,6 +289,10 @@ pub struct Probes {
     /// Let the app use the host's network while it is tried
     #[arg(long, value_name = "WHICH", default_value = "none")]
     pub network: NetworkChoice,
+    /// What the run that --save-run wrote touched counts too; with --no-run,
+    /// in the place of a run
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub replay: Vec<PathBuf>,
     /// Run nothing: the result is labelled unproven
     #[arg(long)]
     pub no_run: bool,

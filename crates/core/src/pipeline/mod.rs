@@ -5,16 +5,18 @@ mod ground;
 mod measure;
 mod prove;
 mod reaching;
+mod record;
 mod wish;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use whit_oci::{Compression, Destination, ImagePath, Staged};
+use whit_sandbox::Trace;
 
 pub use error::Error;
 pub use measure::Stopwatch;
+pub use record::{RecordError, replay};
 pub use wish::Wish;
 
 use crate::emit::{self, Layer};
@@ -65,19 +67,15 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(original: &FatRoot, ground: Option<&Ground>, witness: Option<&Witness>) -> Self {
-        let Some(witness) = witness else {
-            return Self::default();
-        };
-        let trace = witness.trace();
-        let files = observe::files(&original.tree, &trace);
+    fn of(original: &FatRoot, ground: Option<&Ground>, trace: &Trace) -> Self {
+        let files = observe::files(&original.tree, trace);
         Self {
             files: match ground {
                 Some(ground) => ground.without_stumbles(original, files),
                 None => files,
             },
             read_as_text: ground
-                .map(|ground| ground.read_as_text(original, &trace))
+                .map(|ground| ground.read_as_text(original, trace))
                 .unwrap_or_default(),
         }
     }
@@ -128,7 +126,9 @@ pub fn run(
     tools
         .progress
         .phase("following what the code can reach", None);
-    let seen = Seen::of(original, ground.as_ref(), witness.as_ref());
+    let mut trace = wish.replayed.clone();
+    trace.extend(witness.iter().flat_map(Witness::trace));
+    let seen = Seen::of(original, ground.as_ref(), &trace);
     let reaching = watch.time("reach", || {
         Reaching::prepare(original, wish, ground.as_ref(), &read)
     });
@@ -176,7 +176,11 @@ pub fn run(
         &repaired_paths(original, &repairs),
     );
     if let Some(folder) = &wish.save_run {
-        save_run(folder, witness.as_ref(), &report)?;
+        record::save(
+            folder,
+            witness.as_ref().map(Witness::trace).as_ref(),
+            &report,
+        )?;
     }
     if let Some(destination) = wish.destination.as_ref().filter(|_| !wish.dry_run) {
         let rest = match &wish.rescue {
@@ -337,19 +341,6 @@ fn repaired_paths(original: &FatRoot, repairs: &[(FileId, How)]) -> Vec<ImagePat
         .iter()
         .map(|(id, _)| original.tree.path(*id).clone())
         .collect()
-}
-
-/// Leaves what is needed to look at a run again: the original's name, what
-/// was observed and the plan.
-fn save_run(folder: &Path, witness: Option<&Witness>, report: &Report) -> Result<(), Error> {
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("source.txt"), format!("{}\n", report.source))?;
-    std::fs::write(folder.join("plan.json"), report.to_json())?;
-    if let Some(witness) = witness {
-        let trace = serde_json::to_vec(&witness.trace()).map_err(std::io::Error::from)?;
-        std::fs::write(folder.join("trace.json"), trace)?;
-    }
-    Ok(())
 }
 
 fn count(n: usize, what: &str) -> String {

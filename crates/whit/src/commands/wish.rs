@@ -13,6 +13,7 @@ use whit_core::settings::Settings;
 use whit_core::size::Bytes;
 use whit_core::source::FatRoot;
 use whit_oci::{Compression, CompressionError, Destination};
+use whit_sandbox::Trace;
 
 use super::why::report_path;
 use crate::args::{Content, NetworkChoice, Output, Probes};
@@ -72,6 +73,7 @@ impl Flags<'_> {
             compression,
             run: !self.probes.no_run,
             probes: self.probe_plan(settings)?,
+            replayed: self.replayed()?,
             command: None,
             host_network: self.probes.network == NetworkChoice::Host,
             accept_differences: self.probes.accept_differences,
@@ -91,6 +93,18 @@ impl Flags<'_> {
 
     pub fn max_unpacked(&self) -> Option<u64> {
         self.content.max_unpacked.map(|Bytes(bytes)| bytes)
+    }
+
+    /// What the records of earlier runs tell.
+    fn replayed(&self) -> Result<Trace, Failure> {
+        let mut all = Trace::new();
+        for folder in &self.probes.replay {
+            all.extend(pipeline::replay(folder).map_err(|error| {
+                let hint = error.hint();
+                Failure::input(error).hint(hint)
+            })?);
+        }
+        Ok(all)
     }
 
     fn probe_plan(&self, settings: &Settings) -> Result<ProbePlan, Failure> {

@@ -145,6 +145,31 @@ fn runs_without_a_result() {
         .succeeds()
         .says("kept /app/data.txt");
 
+    // Without a run, the saved one tells what is needed.
+    let tight = |flags: &[&str]| {
+        let asked = [
+            "shrink",
+            "tiny.tar",
+            "--policy",
+            "tight",
+            "--no-run",
+            "--dry-run",
+            "--json",
+        ];
+        let report = bench.whit(&[&asked, flags].concat()).succeeds().json();
+        let files = report["files"].as_array().unwrap();
+        files
+            .iter()
+            .any(|file| file["path"] == "/app/data.txt" && file["kept"] == true)
+    };
+    assert!(!tight(&[]));
+    assert!(tight(&["--replay", "kept-run"]));
+    bench
+        .whit(&["shrink", "tiny.tar", "--replay", "no-run"])
+        .exits(2)
+        .says("no-run/trace.json")
+        .says("--save-run");
+
     let unproven = bench_with_tiny(&[]);
     let screen = unproven
         .whit(&["shrink", "tiny.tar", "--no-run"])
