@@ -4,7 +4,6 @@
 //! `pipeline` tells the story; every phase takes what earlier ones made and
 //! returns a value of its own.
 
-pub mod download;
 pub mod elf;
 pub mod emit;
 pub mod index;

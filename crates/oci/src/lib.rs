@@ -10,6 +10,7 @@ mod compress;
 mod config;
 mod destination;
 mod digest;
+pub mod download;
 mod entry;
 mod image;
 mod layer;

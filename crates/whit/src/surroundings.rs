@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use whit_core::download::Proxies;
+use whit_oci::download::Proxies;
 
 use crate::ui::Failure;
 

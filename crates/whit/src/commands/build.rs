@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use whit_core::download::{Cache, Client};
 use whit_core::lock::Lock;
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
@@ -14,6 +13,7 @@ use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Recipe};
 use whit_core::source::project::{self, Project};
 use whit_core::workspace::{CacheDirs, Workspace};
+use whit_oci::download::{Cache, Client};
 
 use super::wish::{Flags, finish};
 use crate::args::Build;
