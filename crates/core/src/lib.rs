@@ -17,6 +17,7 @@ pub mod report;
 pub mod settings;
 pub mod source;
 pub mod transform;
+pub mod upkeep;
 pub mod workspace;
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //!
 //! Nothing partial ever has the final name: an archive and a new layout are
 //! renamed as a whole; an existing layout gets its blobs first and its index,
-//! which makes them an image, last.
+//! which makes them an image, last; what goes to a registry or an engine is a
+//! file of whit's own until it is handed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::{TempDir, TempPath};
@@ -19,7 +20,7 @@ use crate::destination::Destination;
 use crate::layer_writer::WrittenLayer;
 use crate::tar_writer::TarWriter;
 use crate::write_error::WriteError;
-use crate::{Digest, Entry, ImageConfig, ImagePath, Kind, Meta};
+use crate::{Digest, Entry, ImageConfig, ImageName, ImagePath, Kind, Meta, Transports};
 
 /// An existing `index.json` larger than this is not one.
 const MAX_INDEX: u64 = 16 << 20;
@@ -30,7 +31,7 @@ const MAX_INDEX: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Staged {
     temporary: Temporary,
-    place: PathBuf,
+    destination: Destination,
     manifest_digest: Digest,
     config_digest: Digest,
 }
@@ -48,7 +49,7 @@ enum Temporary {
 }
 
 /// Writes the image of `layers` (lowest first) under a temporary name next to
-/// its destination.
+/// its destination, or below `scratch` where that is no file.
 ///
 /// `created` is the time of everything that carries one, in seconds since the
 /// epoch. The layers' files are only read.
@@ -58,32 +59,33 @@ pub fn stage(
     layers: &[WrittenLayer],
     annotations: &BTreeMap<String, String>,
     created: i64,
+    scratch: &Path,
 ) -> Result<Staged, WriteError> {
     let image = assemble::assemble(config, layers, annotations, created)?;
-    let (temporary, place) = match destination {
+    let temporary = match destination {
         Destination::OciDir { dir, reference } => {
             let entry = image.entry(reference.as_deref());
-            (layout(dir, &image, layers, entry)?, dir)
+            layout(dir, &image, layers, entry)?
         }
         Destination::OciArchive { file, reference } => {
             let index = assemble::index(&[image.entry(reference.as_deref())]);
             let files = [("oci-layout", LAYOUT), ("index.json", &index)];
-            (archive(file, &files, &image, layers, created)?, file)
+            archive(file, &files, &image, layers, created)?
         }
-        Destination::DockerArchive { file, reference } => {
-            let index = assemble::index(&[image.docker_entry(reference.as_deref())]);
-            let manifest = assemble::docker_manifest(&image, layers, reference.as_deref());
-            let files = [
-                ("oci-layout", LAYOUT),
-                ("index.json", &index),
-                ("manifest.json", &manifest),
-            ];
-            (archive(file, &files, &image, layers, created)?, file)
+        Destination::DockerArchive { file, name } => {
+            docker_archive(file, name.as_ref(), &image, layers, created)?
+        }
+        Destination::DockerDaemon(name) | Destination::Podman(name) => {
+            let file = scratch.join("image.tar");
+            docker_archive(&file, Some(name), &image, layers, created)?
+        }
+        Destination::Registry(_) => {
+            layout(&scratch.join("image"), &image, layers, image.entry(None))?
         }
     };
     Ok(Staged {
         temporary,
-        place: place.clone(),
+        destination: destination.clone(),
         manifest_digest: image.manifest.digest,
         config_digest: image.config.digest,
     })
@@ -108,23 +110,59 @@ impl Staged {
         self.config_digest
     }
 
-    /// Gives the image its name and returns where it is.
-    pub fn commit(self) -> Result<PathBuf, WriteError> {
-        let place = self.place;
-        match self.temporary {
-            Temporary::Archive(path) => path
-                .persist(&place)
-                .map_err(|failed| WriteError::io("write", &place, failed.error))?,
-            Temporary::NewLayout(dir) => {
-                fs::rename(dir.path(), &place)
-                    .map_err(|source| WriteError::io("write", &place, source))?;
+    /// Gives the image its name: the last thing that happens to it.
+    pub fn commit(self, transports: &Transports) -> Result<(), WriteError> {
+        let location = self.location();
+        match &self.destination {
+            Destination::Registry(name) => {
+                transports.push(location, self.manifest_digest, name)?;
+            }
+            Destination::DockerDaemon(name) => transports.load_docker(location, name)?,
+            Destination::Podman(name) => transports.load_podman(location, name)?,
+            Destination::OciDir { dir: place, .. }
+            | Destination::OciArchive { file: place, .. }
+            | Destination::DockerArchive { file: place, .. } => {
+                self.temporary.rename(place)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Temporary {
+    fn rename(self, place: &Path) -> Result<(), WriteError> {
+        match self {
+            Self::Archive(path) => path
+                .persist(place)
+                .map_err(|failed| WriteError::io("write", place, failed.error)),
+            Self::NewLayout(dir) => {
+                fs::rename(dir.path(), place)
+                    .map_err(|source| WriteError::io("write", place, source))?;
                 // Nothing is left at the temporary name.
                 let _ = dir.keep();
+                Ok(())
             }
-            Temporary::Addition { dir, entry } => add(&place, dir, entry)?,
+            Self::Addition { dir, entry } => add(place, dir, entry),
         }
-        Ok(place)
     }
+}
+
+fn docker_archive(
+    file: &Path,
+    name: Option<&ImageName>,
+    image: &Assembled,
+    layers: &[WrittenLayer],
+    created: i64,
+) -> Result<Temporary, WriteError> {
+    let index = assemble::index(&[image.docker_entry(name)]);
+    let tagged = name.map(ImageName::tagged);
+    let manifest = assemble::docker_manifest(image, layers, tagged.as_deref());
+    let files = [
+        ("oci-layout", LAYOUT),
+        ("index.json", &index),
+        ("manifest.json", &manifest),
+    ];
+    archive(file, &files, image, layers, created)
 }
 
 /// Writes an archive of `files` and of the image's blobs.
@@ -328,6 +366,7 @@ fn hidden(place: &Path) -> OsString {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
+    use std::path::PathBuf;
 
     use serde_json::json;
 
@@ -335,6 +374,15 @@ mod tests {
     use crate::{Compression, LayerWriter};
 
     const DATE: i64 = 1_700_000_000;
+
+    impl Staged {
+        /// Commits what is a file or a folder, and returns where it is.
+        fn named(self) -> Result<PathBuf, WriteError> {
+            let place = self.destination.path().unwrap().to_path_buf();
+            self.commit(&Transports::default())?;
+            Ok(place)
+        }
+    }
 
     struct Bench {
         dir: TempDir,
@@ -382,6 +430,7 @@ mod tests {
                 &self.layers,
                 &annotations.into(),
                 DATE,
+                self.dir.path(),
             )
         }
 
@@ -420,7 +469,7 @@ mod tests {
         let bench = Bench::new();
         let staged = bench.stage("docker-archive:app.tar:shop/app:1").unwrap();
         let manifest_digest = staged.manifest_digest();
-        let place = staged.commit().unwrap();
+        let place = staged.named().unwrap();
         assert_eq!(bench.names(), ["app.tar"]);
         let members = members(&place);
         let names: Vec<&str> = members.iter().map(|(name, _)| &name[..]).collect();
@@ -494,8 +543,8 @@ mod tests {
         ] {
             let one = bench.stage(&format!("{kind}:one.tar:app:1")).unwrap();
             let two = bench.stage(&format!("{kind}:two.tar:app:1")).unwrap();
-            let bytes = fs::read(one.commit().unwrap()).unwrap();
-            assert!(bytes == fs::read(two.commit().unwrap()).unwrap());
+            let bytes = fs::read(one.named().unwrap()).unwrap();
+            assert!(bytes == fs::read(two.named().unwrap()).unwrap());
             assert_eq!(Digest::of(&bytes).to_string(), digest);
         }
     }
@@ -520,7 +569,7 @@ mod tests {
         for reference in ["v1", "v2", "v1"] {
             let staged = bench.stage(&format!("oci:out:{reference}")).unwrap();
             assert!(staged.location().join("index.json").exists());
-            staged.commit().unwrap();
+            staged.named().unwrap();
         }
         let layout = bench.at("out");
         let index = json_of(&fs::read(layout.join("index.json")).unwrap());
@@ -550,8 +599,8 @@ mod tests {
         let bench = Bench::new();
         fs::create_dir(bench.at("beside")).unwrap();
         fs::write(bench.at("beside/file"), "").unwrap();
-        let layout = bench.stage("oci:out").unwrap().commit().unwrap();
-        let archive = bench.stage("oci-archive:a.tar").unwrap().commit().unwrap();
+        let layout = bench.stage("oci:out").unwrap().named().unwrap();
+        let archive = bench.stage("oci-archive:a.tar").unwrap().named().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode();
         assert_eq!(mode(&layout), mode(&bench.at("beside")));
         assert_eq!(mode(&archive), mode(&bench.at("beside/file")));
@@ -605,7 +654,7 @@ mod tests {
                 "{destination}: {found:?}"
             );
         }
-        let error = bench.stage("oci:broken").unwrap().commit().unwrap_err();
+        let error = bench.stage("oci:broken").unwrap().named().unwrap_err();
         assert!(
             error.to_string().contains("not an image layout's index"),
             "{error}"
@@ -625,6 +674,30 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_elsewhere_waits_in_the_scratch_folder() {
+        let bench = Bench::new();
+        for (text, manifest) in [
+            ("docker://127.0.0.1:1/app", Some("index.json")),
+            ("docker-daemon:app", None),
+        ] {
+            let destination: Destination = text.parse().unwrap();
+            let config = ImageConfig::new("amd64");
+            let (layers, none) = (&bench.layers, BTreeMap::new());
+            let staged =
+                stage(&destination, &config, layers, &none, DATE, bench.dir.path()).unwrap();
+            assert!(staged.location().starts_with(bench.dir.path()));
+            let there = manifest.map_or(staged.location().to_path_buf(), |name| {
+                staged.location().join(name)
+            });
+            assert!(there.is_file());
+            // Nobody is there to take it.
+            let error = staged.commit(&Transports::default()).unwrap_err();
+            assert!(error.hint().is_some(), "{error}");
+            assert_eq!(bench.names(), [""; 0]);
+        }
+    }
+
+    #[test]
     fn a_date_that_no_image_can_carry() {
         let bench = Bench::new();
         let destination = Destination::OciDir {
@@ -632,7 +705,15 @@ mod tests {
             reference: None,
         };
         let config = ImageConfig::new("amd64");
-        let error = stage(&destination, &config, &[], &BTreeMap::new(), i64::MAX).unwrap_err();
+        let error = stage(
+            &destination,
+            &config,
+            &[],
+            &BTreeMap::new(),
+            i64::MAX,
+            bench.dir.path(),
+        )
+        .unwrap_err();
         assert!(matches!(error, WriteError::Time(i64::MAX)));
     }
 }

@@ -68,6 +68,12 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
 
+    /// Show what whit keeps between runs, and make room
+    ///
+    /// Nothing in there is needed: what is missing is fetched or made again.
+    #[command(after_help = CACHE_EXAMPLES)]
+    Cache(Cache),
+
     /// Print a completion script for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -85,7 +91,9 @@ Examples:
 
 const SHRINK_EXAMPLES: &str = "\
 Examples:
-  docker save python-api:latest -o api.tar && whit shrink api.tar
+  whit shrink python-api:latest                       # of Docker, Podman or a registry
+  whit shrink docker://registry.example/api:1 -t registry.example/api:1-small --push
+  whit shrink docker-daemon:api -o docker-daemon:api:small
   whit shrink docker-archive:api.tar -o docker-archive:small.tar
   whit shrink oci:layout:1.2 -o oci:layout:1.2-small --compress zstd:19
   whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'";
@@ -95,6 +103,12 @@ Examples:
   whit why fastapi.tar /usr/lib/python3.11/decimal.pyc
   whit why fastapi.tar usr/bin/perl
   whit why --report report.json /app/templates/index.html";
+
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  whit cache                     # what is there, and how large
+  whit cache prune --max 5G      # what was not used for the longest time goes
+  whit cache clear blobs layers";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -117,6 +131,8 @@ pub struct Build {
     pub probes: Probes,
     #[command(flatten)]
     pub content: Content,
+    #[command(flatten)]
+    pub registries: Registries,
 
     /// Python's version: 3.11 or 3.13
     #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
@@ -153,7 +169,8 @@ pub struct Build {
 
 #[derive(Debug, Args)]
 pub struct Shrink {
-    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// A path, or NAME[:TAG] of Docker, Podman or a registry; also docker://NAME,
+    /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub image: String,
 
@@ -171,18 +188,36 @@ pub struct Shrink {
     pub probes: Probes,
     #[command(flatten)]
     pub content: Content,
+    #[command(flatten)]
+    pub registries: Registries,
+}
+
+/// How registries are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct Registries {
+    /// Speak plain HTTP with registries of this machine (loopback only)
+    #[arg(long)]
+    pub insecure: bool,
+    /// Ask there first, as [REGISTRY=]HOST[/FOLDER]; REGISTRY is docker.io if it is left out
+    #[arg(long, value_name = "MIRROR")]
+    pub registry_mirror: Vec<String>,
 }
 
 /// Where the result goes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// oci:DIR[:REF], oci-archive:FILE or docker-archive:FILE (default NAME.tar)
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, docker://NAME,
+    /// docker-daemon:NAME or podman:NAME (default NAME.tar)
     #[arg(short, long, value_name = "WHERE")]
     pub output: Option<String>,
     /// Name of the image inside the archive (default: the project's, with :latest)
     #[arg(short, long, value_name = "NAME[:TAG]")]
     pub tag: Option<String>,
+    /// Send the image to its registry: -o docker://TAG
+    #[arg(long, requires = "tag", conflicts_with = "output")]
+    pub push: bool,
     /// gzip[:1-12], zstd[:1-19] or none (default gzip:10)
     #[arg(long, value_name = "HOW")]
     pub compress: Option<Compression>,
@@ -286,7 +321,7 @@ pub struct Why {
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// An image as `whit shrink` takes it
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub image: String,
     /// Arguments in place of the image's CMD
@@ -304,4 +339,31 @@ pub struct Run {
     /// Which image of an index to take
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
+    #[command(flatten)]
+    pub registries: Registries,
+}
+
+#[derive(Debug, Args)]
+pub struct Cache {
+    #[command(subcommand)]
+    pub command: Option<CacheCommand>,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Remove what was not used for the longest time
+    Prune {
+        /// What may stay, e.g. 5G
+        #[arg(long, value_name = "SIZE")]
+        max: String,
+    },
+    /// Remove everything, or all of some caches
+    Clear {
+        /// Caches by the names that `whit cache` prints
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
 }

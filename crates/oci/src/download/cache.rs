@@ -101,7 +101,7 @@ impl Cache {
         wanted: &Wanted,
         advance: &dyn Fn(u64),
         halted: &dyn Fn() -> bool,
-    ) -> Result<PathBuf> {
+    ) -> Result<()> {
         let addresses: Vec<Address<'_>> = wanted
             .urls
             .iter()
@@ -118,7 +118,9 @@ impl Cache {
             sha256: wanted.sha256,
             size: wanted.size,
         };
-        self.shelf.fetch(&expected, &sources, advance, halted)
+        self.shelf
+            .fetch(&expected, &sources, advance, halted)
+            .map(drop)
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Answer {
 
 impl Client {
     pub fn new(proxies: &Proxies) -> Result<Self> {
-        let agent = |scheme| {
+        let agent = |scheme| -> Result<ureq::Agent> {
             let config = configured(proxies.of(scheme)?, RootCerts::PlatformVerifier);
             Ok(agent(config.build()))
         };
@@ -258,11 +258,7 @@ pub(crate) fn configured(
 }
 
 pub(crate) fn agent(config: Config) -> ureq::Agent {
-    ureq::Agent::with_parts(
-        config,
-        DefaultConnector::default(),
-        Remembering::default(),
-    )
+    ureq::Agent::with_parts(config, DefaultConnector::default(), Remembering::default())
 }
 
 fn read_proxy(value: &str, none_for: Option<&str>) -> Result<ureq::Proxy> {

@@ -12,7 +12,7 @@ mod shelf;
 
 pub use cache::{Cache, Wanted};
 pub use http::{Answer, Client, Proxies};
-pub use shelf::{Expected, Shelf};
+pub use shelf::{Expected, Pruned, Shelf};
 
 pub(crate) use http::{agent, configured, range_start, retry_after};
 pub(crate) use patience::{Patience, wait};

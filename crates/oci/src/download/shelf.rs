@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, utimensat,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::patience::{Patience, wait};
@@ -52,13 +54,14 @@ impl Shelf {
     }
 
     /// The file, its bytes read through and compared; one that a disk or a
-    /// person has changed is removed. It is marked as used now.
+    /// person has changed is removed. It is marked as used now, and is not
+    /// pruned while it is open.
     pub fn checked(&self, expected: &Expected) -> Option<File> {
         let path = self.path(&expected.sha256);
         if !is_whole(&path, expected.size) {
             return None;
         }
-        let mut file = File::open(&path).ok()?;
+        let mut file = held(&path, expected.size)?;
         let mut hasher = Sha256::new();
         hash_part(&mut file, &mut hasher).ok()?;
         if Digest::from_hasher(hasher) != expected.sha256 {
@@ -69,7 +72,8 @@ impl Shelf {
         Some(file)
     }
 
-    /// Makes sure that the file is here, from the first source that has it.
+    /// Makes sure that the file is here, from the first source that has it. It
+    /// is not pruned while it is open.
     ///
     /// `advance` is told of every byte once, however often it is fetched.
     pub fn fetch(
@@ -78,20 +82,21 @@ impl Shelf {
         sources: &[&dyn Source],
         advance: &dyn Fn(u64),
         halted: &dyn Fn() -> bool,
-    ) -> Result<PathBuf> {
+    ) -> Result<File> {
         let path = self.path(&expected.sha256);
-        if is_whole(&path, expected.size) {
-            advance(expected.size);
-            mark_used(&path);
-            return Ok(path);
-        }
         if let Some(parent) = path.parent() {
             make_dir(parent)?;
         }
         let part_path = path.with_extension("part");
-        let Some(mut part) = lock_part(&part_path, &path, expected.size, halted)? else {
-            advance(expected.size);
-            return Ok(path);
+        let mut part = loop {
+            if let Some(file) = held(&path, expected.size) {
+                advance(expected.size);
+                mark_used(&path);
+                return Ok(file);
+            }
+            if let Some(part) = lock_part(&part_path, &path, expected.size, halted)? {
+                break part;
+            }
         };
         let mut counted = Counted {
             advance,
@@ -105,7 +110,9 @@ impl Shelf {
                         .map_err(Error::io(format!("cannot write {}", part_path.display())))?;
                     fs::rename(&part_path, &path)
                         .map_err(Error::io(format!("cannot write {}", path.display())))?;
-                    return Ok(path);
+                    // From now on it is only read.
+                    let _ = flock(&part, FlockOperation::NonBlockingLockShared);
+                    return Ok(part);
                 }
                 Err(error) if error.is_of_the_address() => last = Some(error),
                 Err(error) => return Err(error),
@@ -115,6 +122,60 @@ impl Shelf {
             url: expected.sha256.to_string(),
             cause: "no address is known for it".into(),
         }))
+    }
+
+    /// Removes files, those first that were not used for the longest time,
+    /// until the rest has at most `limit` bytes. Files that are open stay.
+    pub fn prune(&self, limit: u64) -> std::io::Result<Pruned> {
+        let mut files = Vec::new();
+        for folder in folder_entries(&self.dir.join("files"))? {
+            for entry in folder_entries(&folder.path())? {
+                if let Ok(meta) = entry.metadata() {
+                    let used = (meta.atime(), meta.atime_nsec());
+                    let changed = (meta.mtime(), meta.mtime_nsec());
+                    files.push((used.max(changed), meta.len(), entry.path()));
+                }
+            }
+        }
+        files.sort();
+        let mut left: u64 = files.iter().map(|(_, size, _)| size).sum();
+        let mut pruned = Pruned::default();
+        for (_, size, path) in files {
+            if left <= limit {
+                break;
+            }
+            let unused = File::open(&path)
+                .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok());
+            if unused && fs::remove_file(&path).is_ok() {
+                left -= size;
+                pruned.bytes += size;
+                pruned.files += 1;
+            }
+        }
+        Ok(pruned)
+    }
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// The whole file under its final name, held against pruning.
+fn held(path: &Path, size: u64) -> Option<File> {
+    let file = File::open(path).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockShared).ok()?;
+    // It may have been removed before it was held.
+    is_whole(path, size).then_some(file)
+}
+
+fn folder_entries(folder: &Path) -> std::io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 
@@ -257,7 +318,7 @@ fn lock_part(
             .truncate(false)
             .open(part_path)
             .map_err(context())?;
-        while let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
             if error != rustix::io::Errno::WOULDBLOCK && error != rustix::io::Errno::INTR {
                 return Err(context()(error.into()));
             }
@@ -316,5 +377,73 @@ fn mark_used(path: &Path) {
         last_access: time(UTIME_NOW),
         last_modification: time(UTIME_OMIT),
     };
-    let _ = rustix::fs::utimensat(CWD, path, &times, AtFlags::empty());
+    let _ = utimensat(CWD, path, &times, AtFlags::empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source of bytes that are in memory.
+    struct Memory(&'static [u8]);
+
+    impl Source for Memory {
+        fn name(&self) -> String {
+            "memory".to_owned()
+        }
+
+        fn open(&self, start: u64) -> Result<Answer> {
+            Ok(Answer {
+                body: Box::new(&self.0[start as usize..]),
+                start,
+            })
+        }
+    }
+
+    fn expected(bytes: &[u8]) -> Expected {
+        Expected {
+            sha256: Digest::of(bytes),
+            size: bytes.len() as u64,
+        }
+    }
+
+    fn put(shelf: &Shelf, bytes: &'static [u8]) -> File {
+        shelf
+            .fetch(&expected(bytes), &[&Memory(bytes)], &|_| (), &|| false)
+            .unwrap()
+    }
+
+    #[test]
+    fn the_least_used_goes_and_what_is_open_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(dir.path());
+        for (age, bytes) in [(3, &b"old"[..]), (2, b"held"), (1, b"new")] {
+            drop(put(&shelf, bytes));
+            let time = fs::FileTimes::new()
+                .set_accessed(std::time::UNIX_EPOCH)
+                .set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1000 - age));
+            let path = shelf.path(&Digest::of(bytes));
+            File::open(path).unwrap().set_times(time).unwrap();
+        }
+        let held = shelf.path(&Digest::of(b"held"));
+        let open = super::held(&held, 4).unwrap();
+        let pruned = shelf.prune(4).unwrap();
+        assert_eq!((pruned.files, pruned.bytes), (2, 6));
+        assert!(held.exists());
+        drop(open);
+        assert_eq!(shelf.prune(4).unwrap(), Pruned::default());
+        assert_eq!(shelf.prune(0).unwrap().files, 1);
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(dir.path());
+        drop(put(&shelf, b"bytes"));
+        let path = shelf.path(&Digest::of(b"bytes"));
+        assert!(shelf.checked(&expected(b"bytes")).is_some());
+        fs::write(&path, b"bites").unwrap();
+        assert!(shelf.checked(&expected(b"bytes")).is_none());
+        assert!(!path.exists());
+    }
 }

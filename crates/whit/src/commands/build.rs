@@ -15,6 +15,7 @@ use whit_core::source::project::{self, Project};
 use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::download::{Cache, Client};
 
+use super::transports::transports;
 use super::wish::{Flags, finish};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
@@ -27,16 +28,17 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
         probes: &args.probes,
         content: &args.content,
     };
+    let settings = settings(args, &around)?;
     let workspace = Workspace::create(&around.cache)?;
     let tools = Tools {
         cache: &CacheDirs::new(&around.cache),
         workspace: &workspace,
         progress: screen,
+        transports: &transports(&around, &args.registries, &settings)?,
         cancel: &around.cancel,
     };
     let mut watch = Stopwatch::default();
 
-    let settings = settings(args, &around)?;
     if let Some(base) = &settings.base {
         return Err(Failure::input(anyhow::anyhow!(
             "`base = {base:?}`: an image as the runtime is not built yet"

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use whit_core::observe::{Stage, forward};
 use whit_core::pipeline::Tools;
+use whit_core::settings::Settings;
 use whit_core::workspace::{CacheDirs, Workspace};
-use whit_oci::Reference;
 use whit_sandbox::{Exit, Network, Running, Stdin};
 
-use super::shrink::open;
+use super::shrink::{open, reference};
+use super::transports::transports;
 use crate::args::{NetworkChoice, Run};
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
@@ -24,9 +25,10 @@ pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
         cache: &CacheDirs::new(&around.cache),
         workspace: &workspace,
         progress: screen,
+        transports: &transports(&around, &args.registries, &Settings::default())?,
         cancel: &around.cancel,
     };
-    let reference = Reference::parse(&args.image)?;
+    let reference = reference(&args.image)?;
     let image = open(&reference, args.platform.as_deref(), None, &tools)?;
     let mut stage = Stage::new(
         &image.dirs,

@@ -10,6 +10,7 @@ use whit_core::source::{self, FatRoot};
 use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::{Image, Limits, Options, Platform, Reference};
 
+use super::transports::transports;
 use super::wish::{Flags, failure, finish};
 use crate::args::Shrink;
 use crate::surroundings::Surroundings;
@@ -22,14 +23,19 @@ pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
         probes: &args.probes,
         content: &args.content,
     };
+    let settings = Settings::load(Path::new(".")).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
     let workspace = Workspace::create(&around.cache)?;
     let tools = Tools {
         cache: &CacheDirs::new(&around.cache),
         workspace: &workspace,
         progress: screen,
+        transports: &transports(&around, &args.registries, &settings)?,
         cancel: &around.cancel,
     };
-    let reference = Reference::parse(&args.image)?;
+    let reference = reference(&args.image)?;
     let mut watch = Stopwatch::default();
     screen.phase("unpacking the original", None);
     let original = watch.time("unpack", || {
@@ -43,13 +49,17 @@ pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
     let epoch = around
         .source_date_epoch
         .unwrap_or_else(|| created(&original));
-    let settings = Settings::load(Path::new(".")).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })?;
     let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
     wish.command = (!args.command.is_empty()).then(|| args.command.clone());
     finish(&original, &wish, &flags, &tools, &mut watch, screen)
+}
+
+/// The image that a text names.
+pub fn reference(text: &str) -> Result<Reference, Failure> {
+    Reference::parse(text).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })
 }
 
 /// Unpacks and indexes an image.
@@ -63,6 +73,7 @@ pub fn open(
         platform: platform.map(str::parse::<Platform>).transpose()?,
         scratch: tools.workspace.path().to_owned(),
         limits: Limits::default(),
+        transports: tools.transports.clone(),
     };
     let image = Image::open(reference, &options).map_err(|error| failure(error.into()))?;
     let dir = tools.workspace.folder("original")?;
@@ -82,13 +93,16 @@ fn created(original: &FatRoot) -> i64 {
         .unwrap_or(0)
 }
 
-/// `api.tar` → `api-small`.
+/// `api.tar` and `registry.example/api:1` → `api-small`.
 fn small_name(reference: &Reference) -> String {
     let path: &Path = match reference {
         Reference::DockerArchive { file, .. } | Reference::OciArchive { file, .. } => file,
         Reference::Oci { dir, .. } => dir,
         Reference::Path { path, .. } => path,
-        _ => Path::new("image"),
+        Reference::Registry(name)
+        | Reference::DockerDaemon(name)
+        | Reference::Podman(name)
+        | Reference::Name(name) => Path::new(name.base()),
     };
     let stem = path
         .file_name()

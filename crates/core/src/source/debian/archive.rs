@@ -223,9 +223,11 @@ impl Place<'_> {
             size: listed.size,
         };
         let desk = &self.desk;
-        let paths = desk
-            .cache
-            .fetch(&[wanted], &|bytes| desk.progress.advance(bytes), desk.cancel)?;
+        let paths = desk.cache.fetch(
+            &[wanted],
+            &|bytes| desk.progress.advance(bytes),
+            desk.cancel,
+        )?;
         let path = paths.first().cloned().unwrap_or_default();
         let damaged = |cause: String| Error::Index {
             path: path.display().to_string(),

@@ -314,8 +314,8 @@ mod tests {
     use super::super::deb::fixture::deb;
     use super::super::suite::Archive;
     use super::*;
-    use whit_oci::download::{self, Cache, Client, Proxies};
     use crate::progress::Silent;
+    use whit_oci::download::{self, Cache, Client, Proxies};
 
     struct Bench {
         dir: tempfile::TempDir,
