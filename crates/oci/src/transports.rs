@@ -70,16 +70,16 @@ impl Transports {
         for engine in [&self.docker, &self.podman] {
             match engine.has(&name.to_string()) {
                 Ok(true) => return saved(engine, name, options),
-                Ok(false) => tried.push((engine.kind.to_string(), "has no such image".to_owned())),
+                Ok(false) => tried.push(format!("{} has no such image", engine.kind)),
                 Err(EngineError::Absent { .. }) => {
-                    tried.push((engine.kind.to_string(), "is not here".to_owned()));
+                    tried.push(format!("{} is not here", engine.kind));
                 }
-                Err(error) => tried.push((engine.kind.to_string(), error.to_string())),
+                Err(error) => tried.push(error.to_string()),
             }
         }
         self.registry(name, options).map_err(|error| match error {
             ImageError::Registry(cause) if !matches!(*cause, RegistryError::Interrupted) => {
-                tried.push((name.registry.clone(), cause.to_string()));
+                tried.push(cause.to_string());
                 ImageError::Nowhere {
                     name: name.clone(),
                     tried,

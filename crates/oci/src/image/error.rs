@@ -19,11 +19,11 @@ pub enum ImageError {
     Registry(Arc<RegistryError>),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("{name} is nowhere: {}", list_places(tried))]
+    #[error("{name} is nowhere: {}", tried.join("; "))]
     Nowhere {
         name: ImageName,
         /// Where it was looked for, and what came of it.
-        tried: Vec<(String, String)>,
+        tried: Vec<String>,
         hint: Option<String>,
     },
     #[error("{path} is no image: {why}")]
@@ -87,14 +87,6 @@ fn list(items: &[String]) -> String {
         return "none".to_owned();
     }
     items.join(", ")
-}
-
-fn list_places(tried: &[(String, String)]) -> String {
-    let lines: Vec<String> = tried
-        .iter()
-        .map(|(place, outcome)| format!("{place}: {outcome}"))
-        .collect();
-    lines.join("; ")
 }
 
 impl From<RegistryError> for ImageError {

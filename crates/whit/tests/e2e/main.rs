@@ -20,3 +20,4 @@ mod proof;
 mod reproducible;
 mod rescue;
 mod support;
+mod transports;
