@@ -81,7 +81,7 @@ impl Transports {
             ImageError::Registry(cause) if !matches!(*cause, RegistryError::Interrupted) => {
                 tried.push(cause.to_string());
                 ImageError::Nowhere {
-                    name: name.clone(),
+                    name: name.to_string(),
                     tried,
                     hint: cause.hint(),
                 }

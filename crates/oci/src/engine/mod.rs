@@ -47,8 +47,10 @@ impl fmt::Display for Kind {
 /// Where an engine listens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum EngineAddress {
-    /// The first of these sockets that is there.
+    /// The first of these sockets that is there, or else the program.
     Sockets(Vec<PathBuf>),
+    /// The socket that the user names, and nothing else.
+    Named(PathBuf),
     /// On another machine, or by a protocol that whit does not speak.
     Elsewhere(String),
     #[default]
@@ -59,7 +61,7 @@ impl EngineAddress {
     /// Reads `DOCKER_HOST` or `CONTAINER_HOST`.
     pub fn given(text: &str) -> Self {
         match text.strip_prefix("unix://") {
-            Some(path) => Self::Sockets(vec![PathBuf::from(path)]),
+            Some(path) => Self::Named(PathBuf::from(path)),
             None => Self::Elsewhere(text.to_owned()),
         }
     }
@@ -125,9 +127,10 @@ impl Engine {
     }
 
     fn way(&self) -> Result<Way, EngineError> {
-        let sockets = match &self.address {
-            EngineAddress::Sockets(sockets) => sockets.as_slice(),
-            EngineAddress::Unknown => &[],
+        let (sockets, or_program) = match &self.address {
+            EngineAddress::Sockets(sockets) => (sockets.as_slice(), true),
+            EngineAddress::Named(socket) => (std::slice::from_ref(socket), false),
+            EngineAddress::Unknown => (&[][..], false),
             EngineAddress::Elsewhere(address) => {
                 return Err(EngineError::Elsewhere {
                     engine: self.kind,
@@ -148,7 +151,8 @@ impl Engine {
                 Err(error) => denied = denied.or(Some(error)),
             }
         }
-        match (Program::find(self.kind), denied) {
+        let program = or_program.then(|| Program::find(self.kind)).flatten();
+        match (program, denied) {
             (Some(program), _) => Ok(Way::Program(program)),
             (None, Some(error)) => Err(error),
             (None, None) => Err(EngineError::Absent {

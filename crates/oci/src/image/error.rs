@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::Digest;
 use crate::engine::EngineError;
 use crate::registry::RegistryError;
-use crate::{Digest, ImageName};
 
 /// Why an image cannot be opened or a layer's bytes not be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum ImageError {
     Engine(#[from] EngineError),
     #[error("{name} is nowhere: {}", tried.join("; "))]
     Nowhere {
-        name: ImageName,
+        name: String,
         /// Where it was looked for, and what came of it.
         tried: Vec<String>,
         hint: Option<String>,
