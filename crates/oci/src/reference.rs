@@ -84,6 +84,39 @@ impl Reference {
         }
     }
 
+    /// Where it is on this machine; `None` for registries and engines.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::DockerArchive { file, .. } | Self::OciArchive { file, .. } => Some(file),
+            Self::Oci { dir, .. } => Some(dir),
+            Self::Path { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Its name, where it is no file.
+    pub fn name(&self) -> Option<&ImageName> {
+        match self {
+            Self::Registry(name)
+            | Self::DockerDaemon(name)
+            | Self::Podman(name)
+            | Self::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The same, with a relative path taken from `folder`.
+    pub fn from_folder(mut self, folder: &Path) -> Self {
+        match &mut self {
+            Self::DockerArchive { file: path, .. }
+            | Self::OciArchive { file: path, .. }
+            | Self::Oci { dir: path, .. }
+            | Self::Path { path, .. } => *path = folder.join(&*path),
+            Self::Registry(_) | Self::DockerDaemon(_) | Self::Podman(_) | Self::Name(_) => {}
+        }
+        self
+    }
+
     fn bare(text: &str, exists: &dyn Fn(&Path) -> bool) -> Result<Self, ReferenceError> {
         let (path, name) = split(text, exists);
         if exists(&path) || looks_like_a_path(&path) {
@@ -248,6 +281,19 @@ mod tests {
         for text in ["docker://", "docker://App", "podman:", "Some File"] {
             let error = Reference::parse(text).unwrap_err();
             assert!(error.hint().is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn paths_of_a_file_are_relative_to_its_folder() {
+        for (text, expected) in [
+            ("oci:here:1.2", "oci:/project/here:1.2"),
+            ("base.tar", "/project/base.tar"),
+            ("docker-archive:/there.tar", "docker-archive:/there.tar"),
+            ("docker://a/b", "docker://a/b"),
+        ] {
+            let reference = parse(text).from_folder(Path::new("/project"));
+            assert_eq!(reference.to_string(), expected);
         }
     }
 }

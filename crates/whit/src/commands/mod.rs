@@ -7,3 +7,4 @@ pub mod shrink;
 mod transports;
 pub mod why;
 mod wish;
+mod workplace;

@@ -7,34 +7,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use whit_core::observe::{Stage, forward};
-use whit_core::pipeline::Tools;
 use whit_core::settings::Settings;
-use whit_core::workspace::{CacheDirs, Workspace};
 use whit_sandbox::{Exit, Network, Running, Stdin};
 
-use super::shrink::{open, reference};
 use super::transports::transports;
+use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::{NetworkChoice, Run};
-use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
-    let workspace = Workspace::create(&around.cache)?;
-    let tools = Tools {
-        cache: &CacheDirs::new(&around.cache),
-        workspace: &workspace,
-        progress: screen,
-        transports: &transports(&around, &args.registries, &Settings::default())?,
-        cancel: &around.cancel,
-    };
+    let place = Workplace::open()?;
+    let transports = transports(&place.around, &args.registries, &Settings::default())?;
+    let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
-    let image = open(&reference, args.platform.as_deref(), None, &tools)?;
+    let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;
     let mut stage = Stage::new(
         &image.dirs,
         &image.config,
         &image.tree,
-        &workspace.folder("stage")?,
+        &tools.workspace.folder("stage")?,
     )?;
     if !args.args.is_empty() {
         let mut argv = image.config.entrypoint();
@@ -78,7 +69,7 @@ pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
                 let _ = forward::forward(listener, &connect, stop);
             });
         }
-        let exit = wait(&running, &around.cancel);
+        let exit = wait(&running, tools.cancel);
         stop.store(true, Ordering::Relaxed);
         exit
     })?;

@@ -3,21 +3,20 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use whit_core::pipeline::{Stopwatch, Tools};
+use whit_core::pipeline::Stopwatch;
 use whit_core::progress::Progress;
 use whit_core::settings::Settings;
-use whit_core::source::{self, FatRoot};
-use whit_core::workspace::{CacheDirs, Workspace};
-use whit_oci::{Image, Limits, Options, Platform, Reference};
+use whit_core::source::FatRoot;
+use whit_oci::Reference;
 
 use super::transports::transports;
-use super::wish::{Flags, failure, finish};
+use super::wish::{Flags, finish};
+use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::Shrink;
-use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
+    let place = Workplace::open()?;
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,
@@ -27,59 +26,26 @@ pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
-    let workspace = Workspace::create(&around.cache)?;
-    let tools = Tools {
-        cache: &CacheDirs::new(&around.cache),
-        workspace: &workspace,
-        progress: screen,
-        transports: &transports(&around, &args.registries, &settings)?,
-        cancel: &around.cancel,
-    };
+    let transports = transports(&place.around, &args.registries, &settings)?;
+    let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
     let mut watch = Stopwatch::default();
     screen.phase("unpacking the original", None);
     let original = watch.time("unpack", || {
-        open(
+        unpack_image(
             &reference,
             args.platform.as_deref(),
             flags.max_unpacked()?,
             &tools,
         )
     })?;
-    let epoch = around
+    let epoch = place
+        .around
         .source_date_epoch
         .unwrap_or_else(|| created(&original));
     let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
     wish.command = (!args.command.is_empty()).then(|| args.command.clone());
     finish(&original, &wish, &flags, &tools, &mut watch, screen)
-}
-
-/// The image that a text names.
-pub fn reference(text: &str) -> Result<Reference, Failure> {
-    Reference::parse(text).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })
-}
-
-/// Unpacks and indexes an image.
-pub fn open(
-    reference: &Reference,
-    platform: Option<&str>,
-    max_unpacked: Option<u64>,
-    tools: &Tools<'_>,
-) -> Result<FatRoot, Failure> {
-    let options = Options {
-        platform: platform.map(str::parse::<Platform>).transpose()?,
-        scratch: tools.workspace.path().to_owned(),
-        limits: Limits::default(),
-        transports: tools.transports.clone(),
-    };
-    let image = Image::open(reference, &options).map_err(|error| failure(error.into()))?;
-    let dir = tools.workspace.folder("original")?;
-    let cancelled = || tools.check_cancelled().is_err();
-    source::image::open(&image, &dir, max_unpacked, &cancelled)
-        .map_err(|error| failure(error.into()))
 }
 
 /// When the original says that it was made: the small image is as old, so
@@ -95,16 +61,11 @@ fn created(original: &FatRoot) -> i64 {
 
 /// `api.tar` and `registry.example/api:1` → `api-small`.
 fn small_name(reference: &Reference) -> String {
-    let path: &Path = match reference {
-        Reference::DockerArchive { file, .. } | Reference::OciArchive { file, .. } => file,
-        Reference::Oci { dir, .. } => dir,
-        Reference::Path { path, .. } => path,
-        Reference::Registry(name)
-        | Reference::DockerDaemon(name)
-        | Reference::Podman(name)
-        | Reference::Name(name) => Path::new(name.base()),
+    let stem = match reference.name() {
+        Some(name) => Path::new(name.base()),
+        None => reference.path().unwrap_or(Path::new("image")),
     };
-    let stem = path
+    let stem = stem
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()

@@ -55,13 +55,8 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
 
 /// Where `build` and `shrink` leave the report of an image.
 fn beside(image: &str) -> PathBuf {
-    if let Ok(
-        Reference::Registry(name)
-        | Reference::DockerDaemon(name)
-        | Reference::Podman(name)
-        | Reference::Name(name),
-    ) = Reference::parse(image)
-    {
+    let reference = Reference::parse(image).ok();
+    if let Some(name) = reference.as_ref().and_then(Reference::name) {
         return report_path(Path::new(name.base()));
     }
     let path = image
