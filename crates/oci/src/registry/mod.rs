@@ -10,6 +10,8 @@ mod pull;
 mod push;
 mod session;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod token;
 mod trust;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::{HeaderMap, Method, Request, Response};
-use ureq::{Body, SendBody};
+use ureq::{AsSendBody, Body, SendBody};
 use url::Url;
 
 use super::challenge::Challenge;
@@ -24,6 +24,10 @@ use crate::store::Extent;
 
 /// What is read of an answer that only explains an error.
 const EXPLANATION: u64 = 64 << 10;
+
+/// How long an answer to an upload may take: at its end, a registry hashes
+/// what it got and puts it where it belongs.
+const DIGESTION: Duration = Duration::from_secs(180);
 
 /// Tries while the registry cannot be reached at all: a wrong name is not to
 /// be waited for.
@@ -79,9 +83,6 @@ impl Session {
             // A registry that has TLS is not left for one that has none.
             .https_only(!host.is_plain())
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-            // The end of an upload is when a registry hashes what it got.
-            .timeout_recv_response(Some(Duration::from_secs(180)))
-            .timeout_per_read(Some(Duration::from_secs(180)))
             .timeout_per_write(Some(Duration::from_secs(60)))
             .build();
         Ok(Self {
@@ -244,17 +245,26 @@ impl Session {
                 .body(())
                 .map_err(ureq::Error::from)
                 .and_then(|request| self.agent.run(request)),
-            Some(Content::Bytes(bytes)) => request
-                .body(bytes.as_slice())
-                .map_err(ureq::Error::from)
-                .and_then(|request| self.agent.run(request)),
-            Some(Content::Part(extent)) => request
-                .header("content-length", extent.size)
-                .body(SendBody::from_owned_reader(extent.reader()))
-                .map_err(ureq::Error::from)
-                .and_then(|request| self.agent.run(request)),
+            Some(Content::Bytes(bytes)) => self.upload(request.body(bytes.as_slice())),
+            Some(Content::Part(extent)) => self.upload(
+                request
+                    .header("content-length", extent.size)
+                    .body(SendBody::from_owned_reader(extent.reader())),
+            ),
         };
         answer.map_err(|error| self.unreachable(ask.what, &error))
+    }
+
+    fn upload(
+        &self,
+        request: Result<Request<impl AsSendBody>, ureq::http::Error>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let patient = self
+            .agent
+            .configure_request(request?)
+            .timeout_recv_response(Some(DIGESTION))
+            .timeout_per_read(Some(DIGESTION));
+        self.agent.run(patient.build())
     }
 
     /// A whole answer of at most `limit` bytes.
