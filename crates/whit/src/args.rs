@@ -88,7 +88,9 @@ Examples:
   whit build . -- python -m app --port 8000
   docker save mycompany/python:3.12 -o base.tar && whit build . --base base.tar
   whit build . --probe 'GET /items?limit=1' --probe 'POST /items json={\"name\":\"a\"}'
-  docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi";
+  docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi
+  whit build . -o docker-daemon:app   # straight into Docker
+  whit build . -t registry.example/app:1 --push";
 
 const SHRINK_EXAMPLES: &str = "\
 Examples:

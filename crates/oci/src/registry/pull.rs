@@ -30,7 +30,7 @@ impl Registries {
         name: &ImageName,
         options: &Options,
     ) -> Result<Image, ImageError> {
-        let remote = Remote {
+        let mut remote = Remote {
             label: PathBuf::from(format!("docker://{name}")),
             places: self.places(name)?,
             registries: Arc::clone(self),
@@ -40,7 +40,9 @@ impl Registries {
             Some(digest) => digest.to_string(),
             None => name.tag_or_latest().to_owned(),
         };
-        let (digest, bytes) = remote.document(&wanted, name.digest)?;
+        let (at, digest, bytes) = remote.document(&wanted, name.digest)?;
+        // Mirrors that could not answer this need not be asked for the rest.
+        remote.places.drain(..at);
         let what = format!("the manifest of {}", remote.label.display());
         let document =
             Document::parse(&bytes).map_err(|why| ImageError::Malformed { what, why })?;
@@ -91,19 +93,19 @@ struct Remote {
 
 impl Remote {
     /// A manifest or an index by tag or digest, from the first place that has
-    /// it, with the digest of its bytes.
+    /// it: its number, and the digest of its bytes.
     fn document(
         &self,
         wanted: &str,
         digest: Option<Digest>,
-    ) -> Result<(Digest, Vec<u8>), RegistryError> {
+    ) -> Result<(usize, Digest, Vec<u8>), RegistryError> {
         let mut last = None;
-        for place in &self.places {
+        for (at, place) in self.places.iter().enumerate() {
             match self.document_of(place, wanted, digest) {
                 Err(RegistryError::Interrupted) => return Err(RegistryError::Interrupted),
                 // The registry's own answer counts, and it is asked last.
                 Err(error) => last = Some(error),
-                found => return found,
+                Ok((digest, bytes)) => return Ok((at, digest, bytes)),
             }
         }
         Err(last.unwrap_or(RegistryError::Interrupted))
@@ -154,7 +156,7 @@ impl Blobs for Remote {
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
         let digest = descriptor.digest;
-        let (_, bytes) = self.document(&digest.to_string(), Some(digest))?;
+        let (_, _, bytes) = self.document(&digest.to_string(), Some(digest))?;
         Ok(bytes)
     }
 

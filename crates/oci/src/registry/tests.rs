@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::testing::{Fault, Server};
 use super::*;
 use crate::image::{Image, ImageError, Options};
 use crate::{
-    Compression, Destination, Entry, ImageConfig, Kind, LayerWriter, Limits, Meta, Reference,
-    Staged, Transports, WrittenLayer, stage,
+    Compression, Destination, Digest, Entry, ImageConfig, Kind, LayerWriter, Limits, Meta,
+    Platform, Reference, Staged, Transports, WrittenLayer, media, stage,
 };
 
 /// A user with a cache and perhaps a login.
@@ -84,9 +85,13 @@ impl Bench {
 
     /// Opens the image and reads all of it.
     fn read(&self, name: &str) -> Result<Image, ImageError> {
+        self.read_for(name, None)
+    }
+
+    fn read_for(&self, name: &str, platform: Option<Platform>) -> Result<Image, ImageError> {
         let reference = Reference::parse(&format!("docker://{name}")).unwrap();
         let options = Options {
-            platform: None,
+            platform,
             scratch: self.dir.path().to_path_buf(),
             limits: Limits::default(),
             transports: self.transports(),
@@ -142,6 +147,13 @@ fn a_bad_day_loses_nothing() {
             .unwrap_or_else(|error| panic!("{request} {fault:?}: {error}"));
         assert!(server.state().faults.is_empty());
     }
+    // A mirror that is not there costs a moment, once.
+    let mut bench = Bench::new();
+    let server = bench.server();
+    let rule = format!("{}=127.0.0.1:1", server.address);
+    bench.settings.mirrors = vec![rule.parse().unwrap()];
+    bench.read(&format!("{}/app:1", server.address)).unwrap();
+    assert_eq!(server.asked("/blobs/"), 3);
     // A mirror that lies is not believed, and the registry has it.
     let mut bench = Bench::new();
     let server = bench.server();
@@ -229,6 +241,55 @@ fn who_asks_is_told() {
             .unwrap();
         assert!(server.asked("/token?") <= 3, "{:?}", server.state().log);
     }
+}
+
+#[test]
+fn an_identity_is_worth_a_token() {
+    let bench = Bench::new();
+    let server = bench.server();
+    server.state().password = Some("nobody:knows");
+    server.state().tokens = true;
+    let text = format!(
+        r#"{{"auths":{{"{}":{{"identitytoken":"r0"}}}}}}"#,
+        server.address
+    );
+    fs::write(bench.dir.path().join("config.json"), text).unwrap();
+    bench.read(&format!("{}/app:1", server.address)).unwrap();
+    assert_eq!(server.asked("POST /token"), 1);
+}
+
+#[test]
+fn an_index_leads_to_the_wanted_platform() {
+    let bench = Bench::new();
+    let server = bench.server();
+    let bytes = server.state().manifests["app/1"].clone();
+    let entry = |digest: Digest, architecture: &str| {
+        json!({
+            "mediaType": media::OCI_MANIFEST,
+            "digest": digest,
+            "size": bytes.len(),
+            "platform": {"os": "linux", "architecture": architecture},
+        })
+    };
+    let manifest = Digest::of(&bytes);
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": media::OCI_INDEX,
+        "manifests": [entry(Digest::of(b"gone"), "arm64"), entry(manifest, "amd64")],
+    });
+    let index = index.to_string().into_bytes();
+    server.state().manifests.insert("app/all".to_owned(), index);
+    let name = format!("{}/app:all", server.address);
+    let read = |platform: &str| bench.read_for(&name, Some(platform.parse().unwrap()));
+    let image = read("linux/amd64").unwrap();
+    assert_eq!(image.manifest_digest(), Some(manifest));
+    let error = read("linux/arm64").unwrap_err();
+    assert!(
+        matches!(registry_error(&error), RegistryError::Missing { .. }),
+        "{error}"
+    );
+    let error = read("linux/s390x").unwrap_err();
+    assert!(error.hint().unwrap().contains("--platform"), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use whit_oci::{Image, Limits, Options, Platform, Reference, Transports};
 
 use super::wish::failure;
 use crate::surroundings::Surroundings;
-use crate::ui::{Failure, Screen};
+use crate::ui::{Failure, Screen, bytes};
 
 /// One command's own place. Its folder is gone with it.
 pub struct Workplace {
@@ -69,6 +69,12 @@ pub fn unpack_image(
     tools: &Tools<'_>,
 ) -> Result<FatRoot, Failure> {
     let image = open_image(reference, platform, tools)?;
+    if reference.name().is_some() {
+        let size = bytes(image.compressed_size());
+        tools
+            .progress
+            .phase(&format!("fetching and unpacking {size}"), None);
+    }
     let dir = tools.workspace.folder("original")?;
     let cancelled = || tools.check_cancelled().is_err();
     source::image::open(&image, &dir, max_unpacked, &cancelled)

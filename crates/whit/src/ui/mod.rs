@@ -8,4 +8,4 @@ mod report;
 pub use caches::{print_caches, print_freed};
 pub use error::{Failure, exit_code, print_error};
 pub use progress::Screen;
-pub use report::{print_report, print_why};
+pub use report::{bytes, print_report, print_why};
