@@ -8,3 +8,5 @@ mod transports;
 pub mod why;
 mod wish;
 mod workplace;
+
+pub use workplace::Workplace;

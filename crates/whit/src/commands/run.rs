@@ -15,8 +15,7 @@ use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::{NetworkChoice, Run};
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
+pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let transports = transports(&place.around, &args.registries, &Settings::default())?;
     let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;

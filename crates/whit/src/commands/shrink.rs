@@ -15,8 +15,7 @@ use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
+pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,
