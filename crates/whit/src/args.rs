@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use whit_core::diff::Growth;
 use whit_core::plan::Policy;
+use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
 use whit_oci::Compression;
 
@@ -64,6 +66,24 @@ pub enum Command {
     #[command(after_help = WHY_EXAMPLES)]
     Why(Why),
 
+    /// Tell how big images are and how long they take to pull
+    ///
+    /// Reads each image once, runs nothing and unpacks nothing. "Uncompressed"
+    /// is what the regular files of all layers add up to: with the targets of
+    /// symbolic links, what `docker image inspect` calls Size. "Compressed" is
+    /// what the layers take as they are stored; where they are stored without
+    /// compression, as by `docker save`, it is extrapolated from samples and
+    /// marked ~.
+    #[command(after_help = SIZE_EXAMPLES)]
+    Size(Box<Size>),
+
+    /// Tell what changed from one image to another
+    ///
+    /// Compares files, packages and configuration, and names whose bytes the
+    /// difference is. Times of files are not compared.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
+
     /// Run an image in whit's sandbox, without an engine
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -73,6 +93,14 @@ pub enum Command {
     /// Nothing in there is needed: what is missing is fetched or made again.
     #[command(after_help = CACHE_EXAMPLES)]
     Cache(Cache),
+
+    /// Find the habits of a Dockerfile that cost size
+    ///
+    /// Looks at what ends in the final image and nothing else: the last stage
+    /// and the stages that it begins with. Says per line what it costs, why,
+    /// and how to mend it, as a patch. Exits with 1 if it finds something.
+    #[command(after_help = LINT_EXAMPLES)]
+    Lint(Lint),
 
     /// Print a completion script for a shell
     Completions {
@@ -113,10 +141,35 @@ Examples:
   whit cache prune --max 5G      # what was not used for the longest time goes
   whit cache clear blobs layers";
 
+const SIZE_EXAMPLES: &str = "\
+Examples:
+  whit size api.tar oci:layout:1.2
+  whit size api.tar --have base.tar --bandwidth 20Mbps
+  whit size api.tar --recompress gzip --recompress zstd:19
+  whit size api.tar --max 20MB --max-package numpy=30MB   # exit code 1 if it is more
+  whit size *.tar --markdown";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  whit diff old.tar new.tar
+  whit diff old.tar new.tar --fail-on-growth 5%            # exit code 1 if it grew more
+  whit diff old.tar new.tar --markdown > comment.md";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   whit run fastapi.tar -p 8080:8000   # http://127.0.0.1:8080 answers
   whit run hello.tar -- --name Bob";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  whit lint                           # ./Dockerfile
+  whit lint services/api --fix        # mends what is safe to mend
+  whit lint Dockerfile.prod --target runtime --json
+  whit lint --image api.tar           # counts in the image instead of estimating
+  whit lint --fix --unsafe-fixes      # and what wants a look: try the build afterwards
+
+A comment above an instruction turns rules off for it:
+  # whit: ignore=apt-recommends,fat-base";
 
 #[derive(Debug, Args)]
 pub struct Build {
@@ -265,7 +318,7 @@ pub struct Probes {
     #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub test: Option<PathBuf>,
     /// Seconds that a service may take until it listens
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
     pub start_timeout: u64,
     /// Seconds that one request or command may take
     #[arg(long, value_name = "SECONDS", default_value = "30")]
@@ -313,7 +366,7 @@ pub struct Content {
     pub no_strip: bool,
     /// Most bytes that the original may unpack to, e.g. 20G
     #[arg(long, value_name = "SIZE")]
-    pub max_unpacked: Option<String>,
+    pub max_unpacked: Option<Bytes>,
 }
 
 #[derive(Debug, Args)]
@@ -327,6 +380,86 @@ pub struct Why {
     /// Print the chain as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Size {
+    /// Images as `whit shrink` takes them
+    #[arg(value_name = "IMAGE", required = true, value_hint = ValueHint::AnyPath)]
+    pub images: Vec<String>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+
+    /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
+    #[arg(long, value_name = "SPEED", help_heading = "Pulling")]
+    pub bandwidth: Vec<Bandwidth>,
+    /// Leave out layers that this image has too: the node has them already
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath, help_heading = "Pulling")]
+    pub have: Vec<String>,
+    /// Compress the layers again and measure: gzip[:1-12] or zstd[:1-19]; takes its time
+    #[arg(long, value_name = "HOW", help_heading = "Pulling")]
+    pub recompress: Vec<Compression>,
+
+    #[command(flatten)]
+    pub limits: SizeLimits,
+    #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
+    pub form: Form,
+    /// Print comma-separated values, sizes in bytes
+    #[arg(long, conflicts_with_all = ["json", "markdown"], help_heading = "Output")]
+    pub csv: bool,
+}
+
+/// What an image may weigh.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits, else those of [budget] in whit.toml")]
+pub struct SizeLimits {
+    /// Most bytes of an image, uncompressed: 20MB
+    #[arg(long, value_name = "SIZE")]
+    pub max: Option<Bytes>,
+    /// Most bytes of an image, compressed; measured with gzip where it is stored plain
+    #[arg(long, value_name = "SIZE")]
+    pub max_compressed: Option<Bytes>,
+    /// Most bytes of each layer, uncompressed
+    #[arg(long, value_name = "SIZE")]
+    pub max_layer: Option<Bytes>,
+    /// Most bytes of each package, or of the one that is named
+    #[arg(long, value_name = "[NAME=]SIZE")]
+    pub max_package: Vec<String>,
+}
+
+/// Forms that programs and pull requests read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Form {
+    /// Print JSON, sizes in bytes
+    #[arg(long)]
+    pub json: bool,
+    /// Print Markdown, for a README or a pull request's comment
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The image before, as `whit shrink` takes it
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
+    pub before: String,
+    /// The image after
+    #[arg(value_name = "AFTER", value_hint = ValueHint::AnyPath)]
+    pub after: String,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Refuse an image that grew by more than this: 5% or 2MB
+    #[arg(long, value_name = "GROWTH")]
+    pub fail_on_growth: Option<Growth>,
+    #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
+    pub form: Form,
 }
 
 #[derive(Debug, Args)]
@@ -368,7 +501,7 @@ pub enum CacheCommand {
     Prune {
         /// What may stay, e.g. 5G
         #[arg(long, value_name = "SIZE")]
-        max: String,
+        max: Bytes,
     },
     /// Remove everything, or all of some caches
     Clear {
@@ -376,4 +509,37 @@ pub enum CacheCommand {
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// A Dockerfile, or a folder that has one
+    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub dockerfile: PathBuf,
+    /// The stage that is shipped (default: the last one)
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// What was built from it: an image as `whit shrink` takes it
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: Option<String>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", requires = "image")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub registries: Registries,
+    /// Write the mends that take nothing but caches into the file
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix: write the mends that want a look too
+    #[arg(long, requires = "fix")]
+    pub unsafe_fixes: bool,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 0 whatever is found
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Print the rules, what they cost and why, and do nothing else
+    #[arg(long)]
+    pub rules: bool,
 }

@@ -20,6 +20,7 @@ pub(crate) use manifest::{Blobs, Stored, resolve};
 use stream::Promise;
 
 use crate::archive::Archive;
+use crate::media::Compression;
 use crate::store::Store;
 use crate::{Digest, ImageConfig, LayerReader, Platform, Reference, Transports};
 
@@ -87,6 +88,22 @@ pub struct Layer {
     /// Empty where a Docker archive does not tell.
     pub media_type: String,
     stored: Stored,
+}
+
+impl Layer {
+    /// Whether it is stored without compression, so that its bytes are those
+    /// of the tar.
+    pub fn is_plain(&self) -> Result<bool, ImageError> {
+        let compression =
+            self.stored
+                .extent()?
+                .compression()
+                .map_err(|source| ImageError::Stream {
+                    what: format!("layer {}", self.diff_id),
+                    source,
+                })?;
+        Ok(compression == Compression::None)
+    }
 }
 
 impl Image {

@@ -39,7 +39,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     let base = match &wanted {
         Some(reference) => {
             screen.phase("unpacking the base", None);
-            let limit = flags.max_unpacked()?;
+            let limit = flags.max_unpacked();
             Some(watch.time("unpack", || open_base(reference, &settings, limit, &tools))?)
         }
         None => None,

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use whit_core::upkeep::{self, Freed, UpkeepError};
 
-use super::wish::size;
 use crate::args::{Cache, CacheCommand};
 use crate::surroundings::Surroundings;
 use crate::ui::{self, Failure};
@@ -21,7 +20,7 @@ pub fn run(args: &Cache) -> Result<ExitCode, Failure> {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        Some(CacheCommand::Prune { max }) => upkeep::prune(&around.cache, size(max)?),
+        Some(CacheCommand::Prune { max }) => upkeep::prune(&around.cache, max.0),
         Some(CacheCommand::Clear { names }) => upkeep::clear(&around.cache, names),
     };
     let Freed { entries, bytes } = freed.map_err(|error: UpkeepError| {

@@ -34,7 +34,7 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         unpack_image(
             &reference,
             args.platform.as_deref(),
-            flags.max_unpacked()?,
+            flags.max_unpacked(),
             &tools,
         )
     })?;

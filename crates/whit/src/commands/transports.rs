@@ -1,9 +1,9 @@
 //! How registries and engines are reached: flags, environment and files.
 
 use whit_core::settings::Settings;
+use whit_core::size::Bytes;
 use whit_oci::{RegistryMirror, Transports};
 
-use super::wish::size;
 use crate::args::Registries;
 use crate::surroundings::Surroundings;
 use crate::ui::Failure;
@@ -30,7 +30,7 @@ pub fn transports(
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let limit = match around.environment.get("WHIT_CACHE_LIMIT") {
-        Some(text) => size(text)?,
+        Some(text) => text.parse::<Bytes>()?.0,
         None => CACHE_LIMIT,
     };
     let mut registries = around.registries();
