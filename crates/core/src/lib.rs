@@ -5,7 +5,6 @@
 //! returns a value of its own.
 
 pub mod diff;
-pub mod download;
 pub mod elf;
 pub mod emit;
 pub mod index;
@@ -22,6 +21,7 @@ pub mod settings;
 pub mod size;
 pub mod source;
 pub mod transform;
+pub mod upkeep;
 pub mod workspace;
 
 #[cfg(test)]

@@ -50,8 +50,11 @@ pub struct Settings {
     pub python_code: Option<PythonCode>,
     /// `gzip`, `zstd`, either with `:LEVEL`.
     pub compress: Option<String>,
-    /// `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
+    /// `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`, `docker://NAME`,
+    /// `docker-daemon:NAME`, `podman:NAME`.
     pub output: Option<String>,
+    /// `[REGISTRY=]HOST[/FOLDER]`: asked before the registry itself.
+    pub registry_mirrors: Option<Vec<String>>,
     pub probe: Option<Vec<ProbeTable>>,
     /// What `whit size` accepts.
     pub budget: Option<Budget>,
@@ -142,7 +145,8 @@ impl Settings {
     /// These settings, and where they are silent those of `lower`.
     ///
     /// Names in `env` and `labels` are settings of their own; the globs of
-    /// `keep` and `drop`, the build packages and the probes of both add up.
+    /// `keep` and `drop`, the build packages, the mirrors and the probes of both
+    /// add up.
     pub fn or(self, lower: Settings) -> Settings {
         Settings {
             // A command of one's own replaces a lower entrypoint too: the two
@@ -168,6 +172,7 @@ impl Settings {
             python_code: self.python_code.or(lower.python_code),
             compress: self.compress.or(lower.compress),
             output: self.output.or(lower.output),
+            registry_mirrors: append(self.registry_mirrors, lower.registry_mirrors),
             probe: append(self.probe, lower.probe),
             budget: match (self.budget, lower.budget) {
                 (Some(high), Some(low)) => Some(high.or(low)),

@@ -68,7 +68,7 @@ impl Store {
 }
 
 /// Opens a regular file, and nothing that could block or be a device.
-fn open_regular(path: &Path) -> io::Result<Option<Extent>> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<Option<Extent>> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => {
             let file = File::open(path)?;

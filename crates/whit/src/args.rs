@@ -88,6 +88,12 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
 
+    /// Show what whit keeps between runs, and make room
+    ///
+    /// Nothing in there is needed: what is missing is fetched or made again.
+    #[command(after_help = CACHE_EXAMPLES)]
+    Cache(Cache),
+
     /// Find the habits of a Dockerfile that cost size
     ///
     /// Looks at what ends in the final image and nothing else: the last stage
@@ -110,11 +116,15 @@ Examples:
   whit build . -- python -m app --port 8000
   docker save mycompany/python:3.12 -o base.tar && whit build . --base base.tar
   whit build . --probe 'GET /items?limit=1' --probe 'POST /items json={\"name\":\"a\"}'
-  docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi";
+  docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi
+  whit build . -o docker-daemon:app   # straight into Docker
+  whit build . -t registry.example/app:1 --push";
 
 const SHRINK_EXAMPLES: &str = "\
 Examples:
-  docker save python-api:latest -o api.tar && whit shrink api.tar
+  whit shrink python-api:latest                       # of Docker, Podman or a registry
+  whit shrink docker://registry.example/api:1 -t registry.example/api:1-small --push
+  whit shrink docker-daemon:api -o docker-daemon:api:small
   whit shrink docker-archive:api.tar -o docker-archive:small.tar
   whit shrink oci:layout:1.2 -o oci:layout:1.2-small --compress zstd:19
   whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'";
@@ -124,6 +134,12 @@ Examples:
   whit why fastapi.tar /usr/lib/python3.11/decimal.pyc
   whit why fastapi.tar usr/bin/perl
   whit why --report report.json /app/templates/index.html";
+
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  whit cache                     # what is there, and how large
+  whit cache prune --max 5G      # what was not used for the longest time goes
+  whit cache clear blobs layers";
 
 const SIZE_EXAMPLES: &str = "\
 Examples:
@@ -171,6 +187,8 @@ pub struct Build {
     pub probes: Probes,
     #[command(flatten)]
     pub content: Content,
+    #[command(flatten)]
+    pub registries: Registries,
 
     /// An image archive as the runtime, in the place of Debian packages
     ///
@@ -214,7 +232,8 @@ pub struct Build {
 
 #[derive(Debug, Args)]
 pub struct Shrink {
-    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// A path, or NAME[:TAG] of Docker, Podman or a registry; also docker://NAME,
+    /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub image: String,
 
@@ -232,18 +251,36 @@ pub struct Shrink {
     pub probes: Probes,
     #[command(flatten)]
     pub content: Content,
+    #[command(flatten)]
+    pub registries: Registries,
+}
+
+/// How registries are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct Registries {
+    /// Speak plain HTTP with registries of this machine (loopback only)
+    #[arg(long)]
+    pub insecure: bool,
+    /// Ask there first, as [REGISTRY=]HOST[/FOLDER]; REGISTRY is docker.io if it is left out
+    #[arg(long, value_name = "MIRROR")]
+    pub registry_mirror: Vec<String>,
 }
 
 /// Where the result goes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// oci:DIR[:REF], oci-archive:FILE or docker-archive:FILE (default NAME.tar)
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, docker://NAME,
+    /// docker-daemon:NAME or podman:NAME (default NAME.tar)
     #[arg(short, long, value_name = "WHERE")]
     pub output: Option<String>,
     /// Name of the image inside the archive (default: the project's, with :latest)
     #[arg(short, long, value_name = "NAME[:TAG]")]
     pub tag: Option<String>,
+    /// Send the image to its registry: -o docker://TAG
+    #[arg(long, requires = "tag", conflicts_with = "output")]
+    pub push: bool,
     /// gzip[:1-12], zstd[:1-19] or none (default gzip:10)
     #[arg(long, value_name = "HOW")]
     pub compress: Option<Compression>,
@@ -351,7 +388,7 @@ pub struct Why {
 
 #[derive(Debug, Args)]
 pub struct Size {
-    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// Images as `whit shrink` takes them
     #[arg(value_name = "IMAGE", required = true, value_hint = ValueHint::AnyPath)]
     pub images: Vec<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
@@ -370,6 +407,8 @@ pub struct Size {
 
     #[command(flatten)]
     pub limits: SizeLimits,
+    #[command(flatten)]
+    pub registries: Registries,
     #[command(flatten)]
     pub form: Form,
     /// Print comma-separated values, sizes in bytes
@@ -409,7 +448,7 @@ pub struct Form {
 
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The image before: docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// The image before, as `whit shrink` takes it
     #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
     pub before: String,
     /// The image after
@@ -422,12 +461,14 @@ pub struct Diff {
     #[arg(long, value_name = "GROWTH")]
     pub fail_on_growth: Option<Growth>,
     #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
     pub form: Form,
 }
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// An image as `whit shrink` takes it
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub image: String,
     /// Arguments in place of the image's CMD
@@ -445,6 +486,33 @@ pub struct Run {
     /// Which image of an index to take
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
+    #[command(flatten)]
+    pub registries: Registries,
+}
+
+#[derive(Debug, Args)]
+pub struct Cache {
+    #[command(subcommand)]
+    pub command: Option<CacheCommand>,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Remove what was not used for the longest time
+    Prune {
+        /// What may stay, e.g. 5G
+        #[arg(long, value_name = "SIZE")]
+        max: Bytes,
+    },
+    /// Remove everything, or all of some caches
+    Clear {
+        /// Caches by the names that `whit cache` prints
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -455,12 +523,14 @@ pub struct Lint {
     /// The stage that is shipped (default: the last one)
     #[arg(long, value_name = "STAGE")]
     pub target: Option<String>,
-    /// What was built from it: docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// What was built from it: an image as `whit shrink` takes it
     #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub image: Option<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", requires = "image")]
     pub platform: Option<String>,
+    #[command(flatten)]
+    pub registries: Registries,
     /// Write the mends that take nothing but caches into the file
     #[arg(long)]
     pub fix: bool,

@@ -37,6 +37,7 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Build(args) => interruptible(|place| commands::build::run(&args, place, screen)),
         Command::Shrink(args) => interruptible(|place| commands::shrink::run(&args, place, screen)),
         Command::Why(args) => commands::why::run(&args),
+        Command::Cache(args) => commands::cache::run(&args),
         Command::Size(args) => interruptible(|place| commands::size::run(&args, place, screen)),
         Command::Diff(args) => interruptible(|place| commands::diff::run(&args, place, screen)),
         Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),

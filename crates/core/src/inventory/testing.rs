@@ -87,6 +87,7 @@ impl Crafted {
             platform: None,
             scratch: self.dir.path().to_owned(),
             limits: Limits::default(),
+            transports: whit_oci::Transports::default(),
         };
         let file = self.dir.path().join("image.tar");
         let reference = Reference::parse(file.to_str().unwrap()).unwrap();

@@ -334,6 +334,7 @@ RUN rm -rf /root/.cache
             platform: None,
             scratch: folder.to_owned(),
             limits: Limits::default(),
+            transports: whit_oci::Transports::default(),
         };
         Image::open(&Reference::DockerArchive { file, name: None }, &options).unwrap()
     }

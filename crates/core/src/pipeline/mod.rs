@@ -11,7 +11,7 @@ mod wish;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use whit_oci::{Compression, Destination, ImagePath, Staged};
+use whit_oci::{Compression, Destination, ImagePath, Staged, Transports};
 use whit_sandbox::Trace;
 
 pub use error::Error;
@@ -45,6 +45,8 @@ pub struct Tools<'a> {
     pub cache: &'a CacheDirs,
     pub workspace: &'a Workspace,
     pub progress: &'a dyn Progress,
+    /// The ways to registries and engines.
+    pub transports: &'a Transports,
     /// Set when the user interrupts.
     pub cancel: &'a AtomicBool,
 }
@@ -194,13 +196,21 @@ pub fn run(
         };
         tools.check_cancelled()?;
         report.digest = Some(attempt.staged.manifest_digest().to_string());
-        attempt.staged.commit()?;
+        let commit = || attempt.staged.commit(tools.transports);
+        match destination.path() {
+            Some(_) => commit()?,
+            None => {
+                let phase = format!("sending {destination}");
+                tools.progress.phase(&phase, None);
+                watch.time("send", commit)?;
+            }
+        }
         // A layout takes one image after the other: the second is staged when
         // the first is there.
         if let Some((place, layer)) = rest {
             let mut layers = attempt.layers;
             layers.push(layer);
-            stage(original, wish, place, &layers)?.commit()?;
+            stage(original, wish, tools, place, &layers)?.commit(tools.transports)?;
         }
         report.output = Some(destination.to_string());
     }
@@ -263,7 +273,7 @@ fn attempt(
             Some(destination) if !wish.dry_run => destination,
             _ => &nowhere,
         };
-        let staged = stage(original, wish, destination, &layers)?;
+        let staged = stage(original, wish, tools, destination, &layers)?;
         Ok::<_, Error>((layers, staged))
     })?;
     Ok(Attempt {
@@ -278,6 +288,7 @@ fn attempt(
 fn stage(
     original: &FatRoot,
     wish: &Wish,
+    tools: &Tools<'_>,
     destination: &Destination,
     layers: &[Layer],
 ) -> Result<Staged, Error> {
@@ -288,6 +299,7 @@ fn stage(
         &written,
         &wish.provenance.annotations(wish.epoch),
         wish.epoch,
+        tools.workspace.path(),
     )?)
 }
 

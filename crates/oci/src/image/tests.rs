@@ -1,8 +1,9 @@
 use std::fs;
 use std::io::{Read, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::layout::blob_name;
 use super::*;
 
 /// A layout in a folder, made blob by blob.
@@ -71,6 +72,7 @@ fn options(platform: Option<&str>) -> Options {
         platform: platform.map(|text| text.parse().unwrap()),
         scratch: std::env::temp_dir(),
         limits: Limits::default(),
+        transports: Transports::default(),
     }
 }
 
@@ -364,19 +366,4 @@ fn an_archive_may_not_have_too_many_members() {
     options.limits.members = 2;
     let error = Image::open(&Reference::Path { path, name: None }, &options).unwrap_err();
     assert!(matches!(error, ImageError::TooMany { .. }), "{error}");
-}
-
-#[test]
-fn what_comes_later_says_so() {
-    for text in [
-        "docker://alpine",
-        "docker-daemon:a",
-        "podman:a",
-        "python:3.12-slim",
-    ] {
-        let reference = Reference::parse_with(text, &|_| false).unwrap();
-        let error = Image::open(&reference, &options(None)).unwrap_err();
-        assert!(error.to_string().contains("not read yet"), "{error}");
-        assert!(error.hint().unwrap().contains("then use"), "{error}");
-    }
 }

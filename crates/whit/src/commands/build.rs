@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use whit_core::download::{Cache, Client};
 use whit_core::lock::Lock;
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
@@ -15,15 +14,17 @@ use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
 use whit_core::source::project::{self, Project};
 use whit_oci::Reference;
+use whit_oci::download::{Cache, Client};
 
+use super::transports::transports;
 use super::wish::{Flags, finish};
-use super::workplace::{Workplace, open_image};
+use super::workplace::{Workplace, open_image, reference};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let (around, tools) = (&place.around, place.tools(screen));
+    let around = &place.around;
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,
@@ -32,8 +33,10 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     let mut watch = Stopwatch::default();
 
     let settings = settings(args, around)?;
-    let reference = settings.base.as_deref().map(Reference::parse).transpose()?;
-    let base = match &reference {
+    let transports = transports(around, &args.registries, &settings)?;
+    let tools = place.tools(screen, &transports);
+    let wanted = settings.base.as_deref().map(reference).transpose()?;
+    let base = match &wanted {
         Some(reference) => {
             screen.phase("unpacking the base", None);
             let limit = flags.max_unpacked();
@@ -53,7 +56,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     }
 
     let lock_place = lock_place(&project);
-    let foreign: Vec<PathBuf> = reference
+    let foreign: Vec<PathBuf> = wanted
         .as_ref()
         .and_then(Reference::path)
         .and_then(|path| path.canonicalize().ok())

@@ -4,14 +4,17 @@ use std::process::ExitCode;
 
 use whit_core::diff::diff;
 use whit_core::inventory::{Detail, Inventory};
+use whit_core::settings::Settings;
 
 use super::inventory;
+use super::transports::transports;
 use super::workplace::Workplace;
 use crate::args::Diff;
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Diff, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let tools = place.tools(screen);
+    let transports = transports(&place.around, &args.registries, &Settings::default())?;
+    let tools = place.tools(screen, &transports);
     let detail = Detail {
         digests: true,
         ..Detail::default()

@@ -7,12 +7,12 @@ use whit_core::pipeline::{self, Tools};
 use whit_oci::{Image, Reference};
 
 use super::wish::failure;
-use super::workplace::open_image;
+use super::workplace::{open_image, reference};
 use crate::ui::Failure;
 
 /// Opens the image that `text` names; its layers are not read yet.
 pub fn open(text: &str, platform: Option<&str>, tools: &Tools<'_>) -> Result<Image, Failure> {
-    let reference = Reference::parse(text)?;
+    let reference = reference(text)?;
     if let Some(file) = dockerfile(&reference) {
         return Err(Failure::input(anyhow::anyhow!(
             "{text} is a Dockerfile: it must be built before it has a size"

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use whit_core::lint::{self, Bytes, Context, Finding, LintError, Measured};
 use whit_core::progress::Progress;
-use whit_core::workspace::Workspace;
-use whit_oci::{Image, Limits, Options, Platform, Reference};
+use whit_core::settings::Settings;
+use whit_oci::Image;
 
-use super::wish::failure;
+use super::transports::transports;
+use super::workplace::{Workplace, open_image, reference};
 use crate::args::Lint;
-use crate::surroundings::Surroundings;
 use crate::ui::{self, Failure, Screen};
 
 /// Mending one thing may uncover another; more rounds than this do not.
@@ -90,17 +90,12 @@ impl Subject<'_> {
         let Some(image) = &self.args.image else {
             return self.look(text, None);
         };
-        let around = Surroundings::of_this_process()?;
-        let workspace = Workspace::create(&around.cache)?;
-        let platform = self.args.platform.as_deref();
-        let options = Options {
-            platform: platform.map(str::parse::<Platform>).transpose()?,
-            scratch: workspace.path().to_owned(),
-            limits: Limits::default(),
-        };
-        let reference = Reference::parse(image)?;
+        let place = Workplace::open()?;
+        let settings = Settings::default();
+        let transports = transports(&place.around, &self.args.registries, &settings)?;
+        let tools = place.tools(screen, &transports);
         screen.phase("reading the image", None);
-        let image = Image::open(&reference, &options).map_err(|error| failure(error.into()))?;
+        let image = open_image(&reference(image)?, self.args.platform.as_deref(), &tools)?;
         self.look(text, Some(&image))
     }
 }

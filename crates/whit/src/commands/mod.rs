@@ -1,12 +1,14 @@
 //! One file per command.
 
 pub mod build;
+pub mod cache;
 pub mod diff;
 mod inventory;
 pub mod lint;
 pub mod run;
 pub mod shrink;
 pub mod size;
+mod transports;
 pub mod why;
 mod wish;
 mod workplace;

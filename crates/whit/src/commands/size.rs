@@ -9,17 +9,19 @@ use whit_core::settings::Settings;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
 
 use super::inventory;
+use super::transports::transports;
 use super::workplace::Workplace;
 use crate::args::{Size, SizeLimits};
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let tools = place.tools(screen);
-    let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
     let settings = Settings::load(Path::new(".")).map_err(|error| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
+    let transports = transports(&place.around, &args.registries, &settings)?;
+    let tools = place.tools(screen, &transports);
+    let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
     let budget = limits(&args.limits)?.or(settings.budget.unwrap_or_default());
     let bandwidths = match &args.bandwidth[..] {
         [] => &Bandwidth::DEFAULTS[..],

@@ -297,11 +297,18 @@ fn an_empty_folder_shows_the_command_to_type() {
 }
 
 #[test]
-fn registries_are_for_later() {
+fn what_is_nowhere_is_told_with_all_places() {
     let bench = Bench::new();
     bench
-        .whit(&["shrink", "docker://python:3.12"])
+        .whit(&["shrink", "127.0.0.1:1/app"])
         .exits(2)
+        .says("127.0.0.1:1/app is nowhere")
+        .says("Podman")
+        .says("hint:");
+    bench
+        .whit(&["shrink", "docker://Not A Name"])
+        .exits(2)
+        .says("is not a name for an image")
         .says("hint:");
 }
 

@@ -26,3 +26,4 @@ mod reproducible;
 mod rescue;
 mod size;
 mod support;
+mod transports;

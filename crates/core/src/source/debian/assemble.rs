@@ -65,7 +65,8 @@ pub fn fetch(debs: &[LockedDeb], mirror: &Mirror, desk: Desk<'_>) -> Result<Vec<
     let total = debs.iter().map(|deb| deb.size).sum();
     desk.progress.phase("fetching packages", Some(total));
     let wanted: Vec<_> = debs.iter().map(|deb| deb.wanted(mirror)).collect();
-    Ok(desk.cache.fetch(&wanted, desk.progress, desk.cancel)?)
+    let advance = |bytes| desk.progress.advance(bytes);
+    Ok(desk.cache.fetch(&wanted, &advance, desk.cancel)?)
 }
 
 fn key(debs: &[LockedDeb], architecture: &str) -> Digest {
@@ -313,8 +314,8 @@ mod tests {
     use super::super::deb::fixture::deb;
     use super::super::suite::Archive;
     use super::*;
-    use crate::download::{self, Cache, Client, Proxies};
     use crate::progress::Silent;
+    use whit_oci::download::{self, Cache, Client, Proxies};
 
     struct Bench {
         dir: tempfile::TempDir,

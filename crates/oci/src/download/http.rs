@@ -6,38 +6,16 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
+use ureq::config::{Config, ConfigBuilder};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 use ureq::unversioned::transport::DefaultConnector;
 
+use super::patience::{Patience, wait};
 use super::resolver::Remembering;
 use super::{Error, Result};
-
-/// How often one address is tried when the network fails, and how long whit
-/// waits before the second, third, ... try.
-pub(super) const PAUSES: [Duration; 4] = [
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-    Duration::from_secs(8),
-];
-
-/// Sleeps in short steps so that a cancellation is heard.
-pub(super) fn wait(pause: Duration, halted: &dyn Fn() -> bool) -> Result<()> {
-    let step = Duration::from_millis(50);
-    let mut left = pause;
-    while !left.is_zero() {
-        if halted() {
-            return Err(Error::Cancelled);
-        }
-        let now = left.min(step);
-        thread::sleep(now);
-        left -= now;
-    }
-    Ok(())
-}
 
 /// The proxies of the invoking user, as their environment names them
 /// (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
@@ -64,7 +42,7 @@ impl fmt::Debug for Client {
 }
 
 /// An answer that is being read.
-pub(super) struct Answer {
+pub struct Answer {
     pub body: Box<dyn Read + Send>,
     /// Where in the file the body starts: what was asked for, or 0 if the
     /// server sends all of it anyway.
@@ -73,14 +51,13 @@ pub(super) struct Answer {
 
 impl Client {
     pub fn new(proxies: &Proxies) -> Result<Self> {
-        let for_scheme = |one: &Option<String>| {
-            let proxy = one.as_ref().or(proxies.all.as_ref());
-            let proxy = proxy.filter(|value| !value.is_empty());
-            agent(proxy, proxies.none_for.as_deref())
+        let agent = |scheme| -> Result<ureq::Agent> {
+            let config = configured(proxies.of(scheme)?, RootCerts::PlatformVerifier);
+            Ok(agent(config.build()))
         };
         Ok(Self {
-            http: for_scheme(&proxies.http)?,
-            https: for_scheme(&proxies.https)?,
+            http: agent("http")?,
+            https: agent("https")?,
         })
     }
 
@@ -88,11 +65,11 @@ impl Client {
     /// the network fails, it is tried three times.
     pub fn get(&self, url: &str, limit: u64, cancel: &AtomicBool) -> Result<Vec<u8>> {
         let halted = || cancel.load(Ordering::Relaxed);
-        let mut pauses = PAUSES.iter().take(2);
+        let mut patience = Patience::short();
         loop {
             match self.get_once(url, limit, &halted) {
-                Err(error) if error.is_passing() => match pauses.next() {
-                    Some(pause) => wait(*pause, &halted)?,
+                Err(error) if error.is_passing() => match patience.pause(error.asked_to_wait()) {
+                    Some(pause) => wait(pause, &halted)?,
                     None => return Err(error),
                 },
                 result => return result,
@@ -162,6 +139,7 @@ impl Client {
                 return Err(Error::Status {
                     url: url.into(),
                     status,
+                    wait: retry_after(response.headers()),
                 });
             }
         };
@@ -177,8 +155,15 @@ impl Client {
     }
 }
 
+/// `Retry-After: 120` (RFC 9110, section 10.2.3). A date says nothing to
+/// somebody without a clock, and gets the usual pause.
+pub(crate) fn retry_after(headers: &ureq::http::HeaderMap) -> Option<Duration> {
+    let value = headers.get("retry-after")?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// `Content-Range: bytes 100-199/200` (RFC 9110, section 14.4).
-fn range_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
+pub(crate) fn range_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
     let value = response.headers().get("content-range")?.to_str().ok()?;
     let (start, _) = value.trim().strip_prefix("bytes ")?.split_once('-')?;
     start.trim().parse().ok()
@@ -240,14 +225,28 @@ fn transport(url: &str, source: &dyn fmt::Display) -> Error {
     }
 }
 
-fn agent(proxy: Option<&String>, none_for: Option<&str>) -> Result<ureq::Agent> {
-    let proxy = proxy.map(|value| read_proxy(value, none_for)).transpose()?;
-    let config = ureq::Agent::config_builder()
-        .tls_config(
-            TlsConfig::builder()
-                .root_certs(RootCerts::PlatformVerifier)
-                .build(),
-        )
+impl Proxies {
+    /// The proxy for addresses of this scheme.
+    pub(crate) fn of(&self, scheme: &str) -> Result<Option<ureq::Proxy>> {
+        let one = match scheme {
+            "https" => &self.https,
+            _ => &self.http,
+        };
+        let proxy = one.as_ref().or(self.all.as_ref());
+        proxy
+            .filter(|value| !value.is_empty())
+            .map(|value| read_proxy(value, self.none_for.as_deref()))
+            .transpose()
+    }
+}
+
+/// What all of whit's requests have in common.
+pub(crate) fn configured(
+    proxy: Option<ureq::Proxy>,
+    roots: RootCerts,
+) -> ConfigBuilder<AgentScope> {
+    ureq::Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
         // Set even when it is `None`: ureq would read the environment itself.
         .proxy(proxy)
         .http_status_as_error(false)
@@ -256,12 +255,10 @@ fn agent(proxy: Option<&String>, none_for: Option<&str>) -> Result<ureq::Agent> 
         .timeout_connect(Some(Duration::from_secs(15)))
         .timeout_recv_response(Some(Duration::from_secs(30)))
         .timeout_per_read(Some(Duration::from_secs(30)))
-        .build();
-    Ok(ureq::Agent::with_parts(
-        config,
-        DefaultConnector::default(),
-        Remembering::default(),
-    ))
+}
+
+pub(crate) fn agent(config: Config) -> ureq::Agent {
+    ureq::Agent::with_parts(config, DefaultConnector::default(), Remembering::default())
 }
 
 fn read_proxy(value: &str, none_for: Option<&str>) -> Result<ureq::Proxy> {

@@ -6,12 +6,30 @@
 
 mod cache;
 mod http;
+mod patience;
 mod resolver;
+mod shelf;
 
 pub use cache::{Cache, Wanted};
-pub use http::{Client, Proxies};
+pub use http::{Answer, Client, Proxies};
+pub use shelf::{Expected, Pruned, Shelf};
 
-use whit_oci::Digest;
+pub(crate) use http::{agent, configured, range_start, retry_after};
+pub(crate) use patience::{Patience, wait};
+
+use std::time::Duration;
+
+use crate::Digest;
+
+/// Where a file may be had.
+pub trait Source: Sync {
+    /// What errors call it.
+    fn name(&self) -> String;
+
+    /// Starts to read it from byte `start` on, or from the beginning where
+    /// only that can be had.
+    fn open(&self, start: u64) -> Result<Answer>;
+}
 
 /// Result of this module.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -22,7 +40,20 @@ pub enum Error {
     #[error("{url} does not exist (the server says {status})")]
     NotFound { url: String, status: u16 },
     #[error("{url}: the server refuses it ({status})")]
-    Status { url: String, status: u16 },
+    Status {
+        url: String,
+        status: u16,
+        /// How long the server asks to be left alone.
+        wait: Option<Duration>,
+    },
+    /// A [`Source`] that has errors of its own.
+    #[error("{error}")]
+    Source {
+        error: Box<dyn std::error::Error + Send + Sync>,
+        /// True if another try may succeed.
+        passing: bool,
+        wait: Option<Duration>,
+    },
     #[error("cannot fetch {url}: {cause}")]
     Transport { url: String, cause: String },
     #[error("{url} has {got} bytes, {expected} were expected")]
@@ -71,7 +102,15 @@ impl Error {
         match self {
             Self::Transport { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::Source { passing, .. } => *passing,
             _ => false,
+        }
+    }
+
+    fn asked_to_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Status { wait, .. } | Self::Source { wait, .. } => *wait,
+            _ => None,
         }
     }
 
@@ -84,10 +123,11 @@ impl Error {
                 | Self::Transport { .. }
                 | Self::Size { .. }
                 | Self::Hash { .. }
+                | Self::Source { .. }
         )
     }
 
-    pub(crate) fn io(context: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn io(context: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let context = context.into();
         move |source| Self::Io { context, source }
     }

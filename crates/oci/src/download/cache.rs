@@ -1,22 +1,15 @@
-//! A folder of files named by their hash.
+//! Files from addresses, several at a time.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use rustix::fs::FlockOperation;
-use sha2::{Digest as _, Sha256};
-use whit_oci::Digest;
-
-use super::http::{Answer, Client, PAUSES, wait};
-use super::{Error, Result};
-use crate::progress::Progress;
+use super::http::{Answer, Client};
+use super::shelf::{Expected, Shelf, make_dir};
+use super::{Error, Result, Source};
+use crate::Digest;
 
 /// A file that is to be in the cache.
 #[derive(Debug, Clone)]
@@ -27,13 +20,10 @@ pub struct Wanted {
     pub size: u64,
 }
 
-/// A folder of files by hash, filled from the network.
-///
-/// A file under its final name is whole and was checked. One that is not yet
-/// lies beside it as `HASH.part`, locked by whoever writes it, and is resumed.
+/// A [`Shelf`] that is filled from addresses.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    dir: PathBuf,
+    shelf: Shelf,
     client: Client,
     connections: usize,
 }
@@ -41,17 +31,17 @@ pub struct Cache {
 impl Cache {
     /// Uses `dir`, which is made if it is not there.
     pub fn open(dir: impl Into<PathBuf>, client: Client) -> Result<Self> {
-        let dir = dir.into();
-        make_dir(&dir)?;
+        let shelf = Shelf::new(dir);
+        make_dir(shelf.dir())?;
         Ok(Self {
-            dir,
+            shelf,
             client,
             connections: 4,
         })
     }
 
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.shelf.dir()
     }
 
     pub fn client(&self) -> &Client {
@@ -60,23 +50,21 @@ impl Cache {
 
     /// Where a file of this hash lies, or will lie.
     pub fn path(&self, sha256: &Digest) -> PathBuf {
-        let hex = sha256.hex();
-        self.dir.join("files").join(&hex[..2]).join(hex)
+        self.shelf.path(sha256)
     }
 
     /// The file of this hash, if it is here.
     pub fn find(&self, sha256: &Digest) -> Option<PathBuf> {
-        let path = self.path(sha256);
-        path.is_file().then_some(path)
+        self.shelf.find(sha256)
     }
 
     /// Makes sure that every file is here; the paths come in the order asked.
     ///
-    /// Advances `progress` by bytes, those that were here already included.
+    /// Tells `advance` of every byte, those that were here already included.
     pub fn fetch(
         &self,
         wanted: &[Wanted],
-        progress: &dyn Progress,
+        advance: &(dyn Fn(u64) + Sync),
         cancel: &AtomicBool,
     ) -> Result<Vec<PathBuf>> {
         let queue: Mutex<VecDeque<&Wanted>> = Mutex::new(wanted.iter().collect());
@@ -90,7 +78,7 @@ impl Cache {
                         let Some(next) = lock(&queue).pop_front() else {
                             return;
                         };
-                        if let Err(error) = self.fetch_one(next, progress, &halted) {
+                        if let Err(error) = self.fetch_one(next, advance, &halted) {
                             stop.store(true, Ordering::Relaxed);
                             // The others only say that they were stopped.
                             lock(&failure).get_or_insert(error);
@@ -111,232 +99,45 @@ impl Cache {
     fn fetch_one(
         &self,
         wanted: &Wanted,
-        progress: &dyn Progress,
+        advance: &dyn Fn(u64),
         halted: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let path = self.path(&wanted.sha256);
-        if is_whole(&path, wanted.size) {
-            progress.advance(wanted.size);
-            return Ok(());
-        }
-        if let Some(parent) = path.parent() {
-            make_dir(parent)?;
-        }
-        let part_path = path.with_extension("part");
-        let Some(mut part) = lock_part(&part_path, &path, wanted.size, halted)? else {
-            progress.advance(wanted.size);
-            return Ok(());
+        let addresses: Vec<Address<'_>> = wanted
+            .urls
+            .iter()
+            .map(|url| Address {
+                url,
+                client: &self.client,
+            })
+            .collect();
+        let sources: Vec<&dyn Source> = addresses
+            .iter()
+            .map(|address| address as &dyn Source)
+            .collect();
+        let expected = Expected {
+            sha256: wanted.sha256,
+            size: wanted.size,
         };
-        let mut counted = Counted {
-            progress,
-            reported: 0,
-        };
-        let mut last = None;
-        for url in &wanted.urls {
-            match self.fetch_url(url, wanted, &mut part, &mut counted, halted) {
-                Ok(()) => {
-                    part.sync_data()
-                        .map_err(Error::io(format!("cannot write {}", part_path.display())))?;
-                    return fs::rename(&part_path, &path)
-                        .map_err(Error::io(format!("cannot write {}", path.display())));
-                }
-                Err(error) if error.is_of_the_address() => last = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| Error::Transport {
-            url: wanted.sha256.to_string(),
-            cause: "no address is known for it".into(),
-        }))
-    }
-
-    /// Fills `part` from one address, trying again while the network fails.
-    fn fetch_url(
-        &self,
-        url: &str,
-        wanted: &Wanted,
-        part: &mut File,
-        counted: &mut Counted<'_>,
-        halted: &dyn Fn() -> bool,
-    ) -> Result<()> {
-        let mut pauses = PAUSES.iter();
-        let mut mismatches = 0;
-        loop {
-            let started_at = part.metadata().map_or(0, |meta| meta.len());
-            let error = match self.fill(url, wanted, part, counted, halted) {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            match &error {
-                // What lay there from an earlier run may be what is wrong.
-                Error::Hash { .. } | Error::Size { .. } => {
-                    part.set_len(0).map_err(Error::io("cannot write a part"))?;
-                    mismatches += 1;
-                    if started_at == 0 || mismatches > 1 {
-                        return Err(error);
-                    }
-                }
-                error if error.is_passing() => {}
-                _ => return Err(error),
-            }
-            let Some(pause) = pauses.next() else {
-                return Err(error);
-            };
-            wait(*pause, halted)?;
-        }
-    }
-
-    /// One try: what is on disk is hashed, the rest fetched and appended.
-    fn fill(
-        &self,
-        url: &str,
-        wanted: &Wanted,
-        part: &mut File,
-        counted: &mut Counted<'_>,
-        halted: &dyn Fn() -> bool,
-    ) -> Result<()> {
-        let write_error = || Error::io(format!("cannot keep {url} in the cache"));
-        let mut hasher = Sha256::new();
-        let mut have = hash_part(part, &mut hasher).map_err(write_error())?;
-        if have > wanted.size {
-            part.set_len(0).map_err(write_error())?;
-            (have, hasher) = (0, Sha256::new());
-        }
-        if have < wanted.size || have == 0 {
-            let Answer { mut body, start } = self.client.open(url, have)?;
-            if start != have {
-                (have, hasher) = (start, Sha256::new());
-                part.set_len(0).map_err(write_error())?;
-            }
-            part.seek(SeekFrom::Start(have)).map_err(write_error())?;
-            counted.at(have);
-            let mut buffer = vec![0; 128 << 10];
-            loop {
-                if halted() {
-                    return Err(Error::Cancelled);
-                }
-                let n = match body.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(n) => n,
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                    Err(error) => {
-                        return Err(Error::Transport {
-                            url: url.into(),
-                            cause: error.to_string(),
-                        });
-                    }
-                };
-                have += n as u64;
-                if have > wanted.size {
-                    return Err(Error::Size {
-                        url: url.into(),
-                        expected: wanted.size,
-                        got: have,
-                    });
-                }
-                part.write_all(&buffer[..n]).map_err(write_error())?;
-                hasher.update(&buffer[..n]);
-                counted.at(have);
-            }
-        }
-        if have < wanted.size {
-            return Err(Error::Size {
-                url: url.into(),
-                expected: wanted.size,
-                got: have,
-            });
-        }
-        let got = Digest::from_hasher(hasher);
-        if got != wanted.sha256 {
-            return Err(Error::Hash {
-                url: url.into(),
-                expected: wanted.sha256,
-                got,
-            });
-        }
-        counted.at(have);
-        Ok(())
+        self.shelf
+            .fetch(&expected, &sources, advance, halted)
+            .map(drop)
     }
 }
 
-/// Reports each byte of a file once, however often it is fetched.
-struct Counted<'a> {
-    progress: &'a dyn Progress,
-    reported: u64,
+/// An address as a source.
+struct Address<'a> {
+    url: &'a str,
+    client: &'a Client,
 }
 
-impl Counted<'_> {
-    fn at(&mut self, position: u64) {
-        if position > self.reported {
-            self.progress.advance(position - self.reported);
-            self.reported = position;
-        }
+impl Source for Address<'_> {
+    fn name(&self) -> String {
+        self.url.to_owned()
     }
-}
 
-/// Opens and locks the unfinished file. `None` if somebody else finished it
-/// while we waited.
-fn lock_part(
-    part_path: &Path,
-    path: &Path,
-    size: u64,
-    halted: &dyn Fn() -> bool,
-) -> Result<Option<File>> {
-    let context = || Error::io(format!("cannot write {}", part_path.display()));
-    loop {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(part_path)
-            .map_err(context())?;
-        while let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            if error != rustix::io::Errno::WOULDBLOCK && error != rustix::io::Errno::INTR {
-                return Err(context()(error.into()));
-            }
-            wait(Duration::from_millis(50), halted)?;
-        }
-        // Between our open and our lock it may have got its final name.
-        let ours = file.metadata().map_err(context())?;
-        let there = fs::symlink_metadata(part_path);
-        let still_there =
-            there.is_ok_and(|there| there.ino() == ours.ino() && there.dev() == ours.dev());
-        if is_whole(path, size) {
-            if still_there {
-                // Nobody needs the empty part that our open has made.
-                let _ = fs::remove_file(part_path);
-            }
-            return Ok(None);
-        }
-        if still_there {
-            return Ok(Some(file));
-        }
+    fn open(&self, start: u64) -> Result<Answer> {
+        self.client.open(self.url, start)
     }
-}
-
-fn hash_part(part: &mut File, hasher: &mut Sha256) -> std::io::Result<u64> {
-    part.seek(SeekFrom::Start(0))?;
-    let mut buffer = vec![0; 128 << 10];
-    let mut total = 0;
-    loop {
-        match part.read(&mut buffer)? {
-            0 => return Ok(total),
-            n => {
-                hasher.update(&buffer[..n]);
-                total += n as u64;
-            }
-        }
-    }
-}
-
-fn is_whole(path: &Path, size: u64) -> bool {
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.len() == size)
-}
-
-fn make_dir(dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).map_err(Error::io(format!("cannot make {}", dir.display())))
 }
 
 /// A poisoned lock still guards whole values here: nothing panics inside.
@@ -348,13 +149,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::fs;
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::super::http::Proxies;
     use super::*;
-    use crate::progress::Silent;
 
     /// What a server does with one request.
     #[derive(Clone, Copy)]
@@ -451,7 +253,7 @@ mod tests {
     }
 
     fn fetch(cache: &Cache, wanted: &[Wanted]) -> Result<Vec<PathBuf>> {
-        cache.fetch(wanted, &Silent, &AtomicBool::new(false))
+        cache.fetch(wanted, &|_| (), &AtomicBool::new(false))
     }
 
     /// Names in the cache.
@@ -574,7 +376,7 @@ mod tests {
                 thread::sleep(Duration::from_millis(100));
                 cancel.store(true, Ordering::Relaxed);
             });
-            cache.fetch(&[wanted(&[&server])], &Silent, &cancel)
+            cache.fetch(&[wanted(&[&server])], &|_| (), &cancel)
         });
         assert!(matches!(result, Err(Error::Cancelled)));
         assert!(server.log().len() <= 2);
