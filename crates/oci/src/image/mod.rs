@@ -3,6 +3,7 @@
 mod choose;
 mod document;
 mod error;
+mod offsets;
 mod stream;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use error::ImageError;
+pub use offsets::Offsets;
 pub use stream::LayerStream;
 
 use document::{Descriptor, Document, Manifest, Saved};
