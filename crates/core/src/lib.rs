@@ -8,6 +8,7 @@ pub mod download;
 pub mod elf;
 pub mod emit;
 pub mod index;
+pub mod inventory;
 pub mod lock;
 pub mod observe;
 pub mod pipeline;

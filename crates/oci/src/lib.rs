@@ -7,6 +7,7 @@
 mod archive;
 mod assemble;
 mod compress;
+mod compressed_size;
 mod config;
 mod destination;
 mod digest;
@@ -25,6 +26,7 @@ mod ustar;
 mod write_error;
 
 pub use compress::{Compression, CompressionError};
+pub use compressed_size::CompressedSize;
 pub use config::ImageConfig;
 pub use destination::{Destination, DestinationError};
 pub use digest::Digest;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::archive::Archive;
 use crate::image::ImageError;
+use crate::media::Compression;
 
 /// Where an image's documents and blobs lie.
 #[derive(Debug)]
@@ -89,6 +90,14 @@ impl Extent {
         let mut bytes = vec![0; self.size as usize];
         self.file.read_exact_at(&mut bytes, self.offset)?;
         Ok(bytes)
+    }
+
+    /// How it is compressed, told by its first bytes.
+    pub fn compression(&self) -> io::Result<Compression> {
+        let mut magic = Vec::new();
+        let first = Compression::MAGIC_BYTES as u64;
+        self.reader().take(first).read_to_end(&mut magic)?;
+        Ok(Compression::detect(&magic))
     }
 
     /// Its bytes from the beginning.

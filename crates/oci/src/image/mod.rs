@@ -18,6 +18,7 @@ use document::{Descriptor, Document, Manifest, Saved};
 use stream::Promise;
 
 use crate::archive::Archive;
+use crate::media::Compression;
 use crate::store::{Extent, Store};
 use crate::{Digest, ImageConfig, LayerReader, Platform, Reference};
 
@@ -82,6 +83,21 @@ pub struct Layer {
     /// Empty where a Docker archive does not tell.
     pub media_type: String,
     extent: Extent,
+}
+
+impl Layer {
+    /// Whether it is stored without compression, so that its bytes are those
+    /// of the tar.
+    pub fn is_plain(&self) -> Result<bool, ImageError> {
+        let compression = self
+            .extent
+            .compression()
+            .map_err(|source| ImageError::Stream {
+                what: format!("layer {}", self.diff_id),
+                source,
+            })?;
+        Ok(compression == Compression::None)
+    }
 }
 
 impl Image {

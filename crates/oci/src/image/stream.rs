@@ -127,9 +127,7 @@ fn pump(
     promise: &Promise,
     sender: &SyncSender<io::Result<Piece>>,
 ) -> io::Result<()> {
-    let mut magic = [0; Compression::MAGIC_BYTES];
-    let seen = extent.reader().take(magic.len() as u64).read(&mut magic)?;
-    let compression = Compression::detect(&magic[..seen]);
+    let compression = extent.compression()?;
     let stored = Hashing {
         source: extent.reader(),
         hash: Sha256::new(),
