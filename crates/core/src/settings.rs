@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::observe::{Probe, ProbeError, ProbeTable};
 use crate::plan::Policy;
+use crate::size::Budget;
 use crate::transform::PythonCode;
 
 /// One layer of settings.
@@ -51,6 +52,8 @@ pub struct Settings {
     /// `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
     pub output: Option<String>,
     pub probe: Option<Vec<ProbeTable>>,
+    /// What `whit size` accepts.
+    pub budget: Option<Budget>,
 }
 
 /// A port as `EXPOSE` writes it: `8000` or `53/udp`.
@@ -165,6 +168,10 @@ impl Settings {
             compress: self.compress.or(lower.compress),
             output: self.output.or(lower.output),
             probe: append(self.probe, lower.probe),
+            budget: match (self.budget, lower.budget) {
+                (Some(high), Some(low)) => Some(high.or(low)),
+                (high, low) => high.or(low),
+            },
         }
     }
 
@@ -287,6 +294,7 @@ impl<'de> Deserialize<'de> for Port {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::size::Bytes;
 
     fn parse(text: &str) -> Result<Settings, String> {
         Settings::parse(text, Path::new("whit.toml")).map_err(|error| error.to_string())
@@ -309,6 +317,10 @@ mod tests {
 
             [[probe]]
             exec = "python -V"
+
+            [budget]
+            size = "20MB"
+            packages = { numpy = "30MB" }
             "#,
         )
         .unwrap();
@@ -326,6 +338,9 @@ mod tests {
         assert_eq!(ports, ["8000/tcp", "53/udp"]);
         assert_eq!(settings.policy, Some(Policy::Tight));
         assert_eq!(settings.probe.unwrap().len(), 2);
+        let budget = settings.budget.unwrap();
+        assert_eq!(budget.size, Some(Bytes(20_000_000)));
+        assert_eq!(budget.packages["numpy"], Bytes(30_000_000));
     }
 
     #[test]
@@ -334,6 +349,7 @@ mod tests {
             ("user = \"a\"\ncomand = \"x\"\n", ["line 2", "comand"]),
             ("expose = [99999]\n", ["line 1", "not a port"]),
             ("policy = \"brave\"\n", ["line 1", "brave"]),
+            ("[budget]\nsize = \"big\"\n", ["line 2", "no size"]),
             ("command = \"a 'b\"\n", ["line 1", "quotation mark"]),
             ("command = []\n", ["line 1", "empty"]),
             (

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use whit_oci::{Compression, Digest, ImageConfig, ImageError, ImagePath, LayerError};
 
-use crate::index::{FileId, IndexError, Tree};
+use crate::index::{FileId, IndexError, NodeKind, Tree};
 
 pub use filetype::FileType;
 pub use read::read;
@@ -121,14 +121,14 @@ impl Inventory {
 
     /// Bytes of the regular files that processes see, hard links counted
     /// once: what an unpacked copy holds. [`Self::bytes`] less the waste.
-    pub fn merged_bytes(&self) -> u64 {
+    pub fn visible_bytes(&self) -> u64 {
         total(self.files().map(|(_, size)| size))
     }
 
     /// Regular files that processes see, each content once, with its bytes.
     pub fn files(&self) -> impl Iterator<Item = (FileId, u64)> {
         self.tree.iter().filter_map(|(id, node)| {
-            let crate::index::NodeKind::File { size, content } = &node.kind else {
+            let NodeKind::File { size, content } = &node.kind else {
                 return None;
             };
             (*content == node.path).then_some((id, *size))
@@ -138,7 +138,7 @@ impl Inventory {
     /// What is known of the content of a regular file.
     pub fn content(&self, file: FileId) -> Option<&Content> {
         match &self.tree.node(file).kind {
-            crate::index::NodeKind::File { content, .. } => self.contents.get(content),
+            NodeKind::File { content, .. } => self.contents.get(content),
             _ => None,
         }
     }
@@ -157,5 +157,7 @@ fn total(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
+#[cfg(test)]
+pub mod testing;
 #[cfg(test)]
 mod tests;

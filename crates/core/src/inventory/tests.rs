@@ -1,91 +1,7 @@
-//! Images written as text, read as streams.
+use whit_oci::ImagePath;
 
-use std::io::Write;
-use std::path::Path;
-
-use serde_json::json;
-use whit_oci::{Compression, Digest, Image, Limits, Options, Reference};
-
+use super::testing::inventory;
 use super::*;
-
-/// A layer of `PATH`, `PATH/`, `PATH -> TARGET`, `PATH = CONTENT`, `PATH =>
-/// TARGET` for a hard link, and `-PATH` for a whiteout.
-fn tar(lines: &[&str]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    for line in lines {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o644);
-        header.set_size(0);
-        if let Some(path) = line.strip_prefix('-') {
-            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let path = format!("{folder}/.wh.{name}");
-            let path = path.trim_start_matches('/');
-            builder.append_data(&mut header, path, &b""[..]).unwrap();
-        } else if let Some((path, target)) = line.split_once(" => ") {
-            header.set_entry_type(tar::EntryType::Link);
-            builder.append_link(&mut header, path, target).unwrap();
-        } else if let Some((path, target)) = line.split_once(" -> ") {
-            header.set_entry_type(tar::EntryType::Symlink);
-            builder.append_link(&mut header, path, target).unwrap();
-        } else if line.ends_with('/') {
-            header.set_entry_type(tar::EntryType::Directory);
-            builder.append_data(&mut header, line, &b""[..]).unwrap();
-        } else {
-            let (path, content) = line.split_once(" = ").unwrap_or((line, ""));
-            let content = content.replace("\\n", "\n");
-            header.set_size(content.len() as u64);
-            builder
-                .append_data(&mut header, path, content.as_bytes())
-                .unwrap();
-        }
-    }
-    builder.into_inner().unwrap()
-}
-
-/// As `docker save` writes it.
-fn archive(layers: &[&[&str]], file: &Path) {
-    let tars: Vec<Vec<u8>> = layers.iter().map(|lines| tar(lines)).collect();
-    let ids: Vec<Digest> = tars.iter().map(|tar| Digest::of(tar)).collect();
-    let config = json!({
-        "architecture": "amd64", "os": "linux", "config": {},
-        "rootfs": {"type": "layers", "diff_ids": ids},
-        "history": [{"created_by": "FROM"}, {"created_by": "ENV", "empty_layer": true},
-            {"created_by": "RUN"}],
-    });
-    let names: Vec<String> = (0..tars.len()).map(|i| format!("{i}.tar")).collect();
-    let manifest = json!([{"Config": "config.json", "Layers": names}]);
-    let mut builder = tar::Builder::new(std::fs::File::create(file).unwrap());
-    let mut add = |name: &str, bytes: &[u8]| {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o644);
-        header.set_size(bytes.len() as u64);
-        builder.append_data(&mut header, name, bytes).unwrap();
-    };
-    for (name, tar) in names.iter().zip(&tars) {
-        add(name, tar);
-    }
-    add("config.json", config.to_string().as_bytes());
-    add("manifest.json", manifest.to_string().as_bytes());
-    builder.into_inner().unwrap().flush().unwrap();
-}
-
-fn inventory(layers: &[&[&str]]) -> Inventory {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("image.tar");
-    archive(layers, &file);
-    let options = Options {
-        platform: None,
-        scratch: dir.path().to_owned(),
-        limits: Limits::default(),
-    };
-    let reference = Reference::parse(file.to_str().unwrap()).unwrap();
-    let image = Image::open(&reference, &options).unwrap();
-    let detail = Detail {
-        digests: true,
-        recompress: vec![Compression::Gzip { level: 9 }],
-    };
-    read(&image, &detail, &|| false).unwrap()
-}
 
 fn waste(inventory: &Inventory) -> Vec<String> {
     inventory
@@ -121,9 +37,9 @@ fn layers_less_waste_are_the_merged_tree() {
         ]
     );
     assert_eq!(inventory.bytes(), 17 + 7);
-    assert_eq!(inventory.merged_bytes(), 12);
+    assert_eq!(inventory.visible_bytes(), 12);
     let wasted: u64 = inventory.waste.iter().map(|waste| waste.bytes).sum();
-    assert_eq!(inventory.bytes() - wasted, inventory.merged_bytes());
+    assert_eq!(inventory.bytes() - wasted, inventory.visible_bytes());
     let [lower, upper] = &inventory.layers[..] else {
         panic!("two layers");
     };
@@ -143,7 +59,7 @@ fn a_hard_link_is_lost_with_its_last_name() {
         &["-c", "-d", "e => b"],
     ]);
     assert_eq!(waste(&inventory), ["/d 5 0->2 Deleted"]);
-    assert_eq!(inventory.merged_bytes(), 5);
+    assert_eq!(inventory.visible_bytes(), 5);
     assert!(duplicates(&inventory).is_empty());
     let e = inventory.tree.get(&"e".into()).unwrap();
     assert!(inventory.content(e).unwrap().digest.is_some());
@@ -167,7 +83,7 @@ fn sums_by_package_and_type_come_to_the_same() {
         })
         .collect();
     assert_eq!(names, [(String::new(), 4), ("libz".to_owned(), 2)]);
-    let total = inventory.merged_bytes();
+    let total = inventory.visible_bytes();
     let sum = |sums: &mut dyn Iterator<Item = Sum>| sums.map(|sum| sum.bytes).sum::<u64>();
     assert_eq!(sum(&mut by_package(&inventory).into_values()), total);
     assert_eq!(sum(&mut by_type(&inventory).into_values()), total);
