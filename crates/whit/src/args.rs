@@ -64,6 +64,14 @@ pub enum Command {
     #[command(after_help = WHY_EXAMPLES)]
     Why(Why),
 
+    /// Show where the bytes of an image are, and which are wasted
+    ///
+    /// By layer, package, type and folder, with every file's share of the
+    /// compressed layer. A view to walk in on a terminal, a summary elsewhere.
+    /// Nothing is run and nothing unpacked.
+    #[command(after_help = EXPLORE_EXAMPLES)]
+    Explore(Explore),
+
     /// Run an image in whit's sandbox, without an engine
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -95,6 +103,17 @@ Examples:
   whit why fastapi.tar /usr/lib/python3.11/decimal.pyc
   whit why fastapi.tar usr/bin/perl
   whit why --report report.json /app/templates/index.html";
+
+const EXPLORE_EXAMPLES: &str = "\
+Examples:
+  whit explore app.tar                # walk in it; / filters, s sorts, q quits
+  whit explore app.tar --text | less
+  whit explore app-small.tar --html app.html   # before and after, if whit made it small
+  whit explore oci:layout:1.2 --json | jq '.wasted[] | {name, bytes, mend}'
+
+A file's bytes on the wire are read off the compressed layer while it is unpacked,
+to 4 kB of a gzip layer and to a block, of at most 128 kB, of a zstd layer. Layers
+that are stored without compression, as `docker save` does, have none.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -282,6 +301,28 @@ pub struct Why {
     /// Print the chain as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Explore {
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+    /// Print a summary, on a terminal too
+    #[arg(long, conflicts_with_all = ["json", "html"])]
+    pub text: bool,
+    /// Print everything, down to the files, as JSON
+    #[arg(long, conflicts_with = "html")]
+    pub json: bool,
+    /// Write a page with a treemap; it needs nothing but a browser
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// The report of a small image (default: the one beside it)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -101,7 +101,7 @@ pub fn explore(
         platform: image.platform().to_string(),
         totals: Totals {
             bytes: inventory.bytes(),
-            seen: inventory.merged_bytes(),
+            seen: inventory.visible_bytes(),
             wire: wire.bytes,
             wire_estimated: wire.estimated,
             files: inventory.files().count() as u64,

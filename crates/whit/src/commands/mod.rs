@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod build;
+pub mod explore;
 pub mod run;
 pub mod shrink;
 pub mod why;

@@ -53,7 +53,7 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
 }
 
 /// Where `build` and `shrink` leave the report of an image.
-fn beside(image: &str) -> PathBuf {
+pub fn beside(image: &str) -> PathBuf {
     let path = image
         .split_once(':')
         .filter(|(transport, _)| matches!(*transport, "docker-archive" | "oci-archive" | "oci"))

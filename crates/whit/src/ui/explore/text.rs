@@ -36,8 +36,8 @@ fn head(exploration: &Exploration, out: &mut String) -> fmt::Result {
     writeln!(
         out,
         "{BOLD}{}{BOLD:#}  {DIM}{}, {} layers, {} files{DIM:#}",
-        exploration.image,
-        exploration.platform,
+        visible(&exploration.image),
+        visible(&exploration.platform),
         exploration.layers.len(),
         totals.files
     )?;
@@ -54,13 +54,25 @@ fn head(exploration: &Exploration, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "{DIM}made from {}: {} unpacked, {}{} on the wire{DIM:#}",
-            before.source,
+            visible(&before.source),
             bytes(before.bytes),
             about(before.wire_estimated),
             bytes(before.wire)
         )?;
     }
     Ok(())
+}
+
+/// A name that an image brings, without what a terminal would obey.
+fn visible(name: &str) -> String {
+    name.chars()
+        .map(|character| match character {
+            c if c.is_control() => '\u{fffd}',
+            // Marks that turn the direction of writing.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            c => c,
+        })
+        .collect()
 }
 
 fn share(part: u64, whole: u64) -> String {
@@ -146,9 +158,9 @@ fn step(layer: &LayerLine) -> String {
         0 => layer.digest.get(..19).unwrap_or_default().to_owned(),
         count if count > LONGEST => {
             let start: String = words.chars().take(LONGEST - 1).collect();
-            format!("{start}…")
+            format!("{}…", visible(&start))
         }
-        _ => words.to_owned(),
+        _ => visible(words),
     }
 }
 
@@ -159,8 +171,8 @@ fn groups(title: &str, groups: &[Group], out: &mut String) -> fmt::Result {
         .take(SHOWN)
         .map(|group| {
             let name = match &group.version {
-                Some(version) => format!("{} {version}", group.name),
-                None => group.name.clone(),
+                Some(version) => visible(&format!("{} {version}", group.name)),
+                None => visible(&group.name),
             };
             [
                 name,
@@ -183,7 +195,7 @@ fn folders(exploration: &Exploration, out: &mut String) -> fmt::Result {
         let parent = above.last().copied().unwrap_or_default();
         let name = folder.path.strip_prefix(parent).unwrap_or(&folder.path);
         rows.push([
-            format!("{}{name}", "  ".repeat(folder.depth)),
+            format!("{}{}", "  ".repeat(folder.depth), visible(name)),
             bytes(folder.bytes),
             wire(folder.wire),
             folder.files.to_string(),
@@ -215,7 +227,7 @@ fn wasted(exploration: &Exploration, out: &mut String) -> fmt::Result {
             line.name
         )?;
         if let Some(example) = line.examples.first() {
-            writeln!(out, "{:12}{DIM}such as {example}{DIM:#}", "")?;
+            writeln!(out, "{:12}{DIM}such as {}{DIM:#}", "", visible(example))?;
         }
         writeln!(out, "{:12}{}", "", line.mend)?;
     }
@@ -244,6 +256,18 @@ mod tests {
             third,
             "made from docker-archive:big.tar: 80.0 MB unpacked, ~30.0 MB on the wire"
         );
+    }
+
+    #[test]
+    fn names_do_not_command_the_terminal() {
+        let mut exploration = sample();
+        exploration.packages[0].name = "\u{1b}[2Jx\u{202e}".to_owned();
+        exploration.layers[0].created_by = "RUN \u{1b}]0;title\u{7}".to_owned();
+        exploration.wasted[0].examples[0] = "/a\nb".to_owned();
+        let text = plain(&exploration);
+        assert!(text.contains("\u{fffd}[2Jx\u{fffd} 1.2-3"), "{text}");
+        assert!(text.contains("RUN \u{fffd}]0;title\u{fffd}"), "{text}");
+        assert!(text.contains("such as /a\u{fffd}b"), "{text}");
     }
 
     #[test]

@@ -1,0 +1,85 @@
+//! `whit explore`.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use whit_core::explore::{Exploration, explore};
+use whit_core::inventory::{self, Detail};
+use whit_core::progress::Progress;
+use whit_core::report::Report;
+use whit_core::workspace::Workspace;
+use whit_oci::{Image, Limits, Options, Reference};
+
+use super::why::beside;
+use crate::args::Explore;
+use crate::surroundings::Surroundings;
+use crate::ui::{self, Failure, Screen};
+
+pub fn run(args: &Explore, screen: &Screen) -> Result<ExitCode, Failure> {
+    let exploration = look(args, screen)?;
+    screen.clear();
+    if let Some(file) = &args.html {
+        write(file, &ui::explore::page(&exploration))?;
+    } else if args.json {
+        anstream::println!("{}", serde_json::to_string(&exploration)?);
+    } else if args.text || !std::io::stdout().is_terminal() {
+        anstream::print!("{}", ui::explore::text(&exploration));
+    } else {
+        ui::explore::walk(&exploration)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look(args: &Explore, screen: &Screen) -> Result<Exploration, Failure> {
+    let around = Surroundings::of_this_process()?;
+    let workspace = Workspace::create(&around.cache)?;
+    let reference = Reference::parse(&args.image)?;
+    let options = Options {
+        platform: args.platform.as_deref().map(str::parse).transpose()?,
+        scratch: workspace.path().to_owned(),
+        limits: Limits::default(),
+    };
+    let image = Image::open(&reference, &options).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    screen.phase("reading the layers", None);
+    let detail = Detail {
+        digests: true,
+        ..Detail::default()
+    };
+    let cancelled = || around.cancel.load(Ordering::Relaxed);
+    let inventory = inventory::read(&image, &detail, &cancelled).map_err(Failure::input)?;
+    let report = report(args)?;
+    Ok(explore(&args.image, &image, &inventory, report.as_ref()))
+}
+
+/// The report that was asked for, or the one beside the image if there is one.
+fn report(args: &Explore) -> Result<Option<Report>, Failure> {
+    let place = args.report.clone().unwrap_or_else(|| beside(&args.image));
+    if args.report.is_none() && !place.exists() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(&place).map_err(|error| {
+        Failure::input(anyhow::anyhow!(
+            "cannot read the report {}: {error}",
+            place.display()
+        ))
+    })?;
+    let report = Report::from_json(&bytes).map_err(|error| {
+        Failure::input(anyhow::anyhow!(
+            "{} is not a report of whit: {error}",
+            place.display()
+        ))
+        .hint("whit writes it when it makes an image small; name another one with --report FILE".to_owned())
+    })?;
+    Ok(Some(report))
+}
+
+fn write(file: &Path, page: &str) -> Result<(), Failure> {
+    std::fs::write(file, page).map_err(|error| {
+        Failure::input(anyhow::anyhow!("cannot write {}: {error}", file.display()))
+    })
+}
