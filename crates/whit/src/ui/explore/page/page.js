@@ -229,33 +229,41 @@ function draw_map(field, top, amount) {
   const width = field.clientWidth;
   const height = field.clientHeight;
   const tiles = [];
-  const inside = (folder, x, y, w, h) => {
+  // In parts of the field, so that the map stretches with the window.
+  const across = (n) => `${(100 * n) / width}%`;
+  const down = (n) => `${(100 * n) / height}%`;
+  const inside = (folder, x, y, w, h, depth) => {
     const nodes = folder.children.filter((child) => amount(child) > 0).sort((a, b) => amount(b) - amount(a));
     squarify(nodes, amount, x, y, w, h, (node, x, y, w, h) => {
-      if (w * h >= SMALLEST && w > 2 && h > 2) put(node, x, y, w, h);
+      if (w * h >= SMALLEST && w > 2 && h > 2) put(node, x, y, w, h, depth);
     });
   };
-  const put = (node, x, y, w, h) => {
+  const put = (node, x, y, w, h, depth) => {
     const shown = deepest(node);
     const open = shown.children && w > 54 && h > 44;
     const tile = el("button", { class: "tile", type: "button", tabindex: -1, "aria-label": label(shown, amount, top) });
-    Object.assign(tile.style, { left: `${x}px`, top: `${y}px`, width: `${w - 1}px`, height: `${h - 1}px` });
+    Object.assign(tile.style, { left: across(x), top: down(y), width: `calc(${across(w)} - 1px)`, height: `calc(${down(h)} - 1px)` });
     tile.node = shown;
     tile.box = { x: x + w / 2, y: y + Math.min(h, open ? HEADER : h) / 2 };
     if (filtering() && !shown.hits) tile.classList.add("faded");
     if (shown === state.chosen) tile.classList.add("chosen");
-    if (open) tile.classList.add("folder");
-    else dress(tile, shown);
+    if (open) {
+      tile.classList.add("folder");
+      tile.style.setProperty("--depth", Math.min(depth, 6));
+    } else dress(tile, shown);
     if (open || (w > 34 && h > 18)) {
       const name = node === shown ? shown.name : path(shown).slice(path(node.parent).length).replace(/^\//, "");
-      tile.append(el("span", {}, name));
-      if (!open && h > 36 && w > 50) tile.append(el("em", {}, size(amount(shown))));
+      const lines = open ? 1 : Math.floor((h - 20) / 15);
+      const words = el("span", { class: lines > 1 ? "lines" : undefined }, name);
+      words.style.setProperty("--lines", lines);
+      tile.append(words);
+      if (!open && h > 36 && w > 58) tile.append(el("em", {}, size(amount(shown))));
     }
     tiles.push(tile);
-    if (open) inside(shown, x + 3, y + HEADER, w - 7, h - HEADER - 4);
+    if (open) inside(shown, x + 3, y + HEADER, w - 7, h - HEADER - 4, depth + 1);
   };
-  if (top.children) inside(top, 0, 0, width, height);
-  else put(top, 0, 0, width, height);
+  if (top.children) inside(top, 0, 0, width, height, 0);
+  else put(top, 0, 0, width, height, 0);
   field.replaceChildren(...(tiles.length ? tiles : [el("div", { class: "empty" }, "nothing of this folder")]));
   if (tiles.length) tiles[0].tabIndex = 0;
 }
@@ -289,8 +297,8 @@ function draw_maps() {
     if (scale < 1) {
       field.classList.add("scaled");
       inner = el("div", { class: "inner" });
-      Object.assign(inner.style, { position: "absolute", left: 0, bottom: 0, width: `${100 * scale}%`, height: `${100 * scale}%`, background: "var(--paper)" });
-      field.append(inner);
+      Object.assign(inner.style, { position: "absolute", left: 0, top: 0, width: `${100 * scale}%`, height: `${100 * scale}%`, background: "var(--paper)" });
+      field.append(inner, el("div", { class: "saved" }, `−${percent(at.before - at.bytes, at.before)}`));
     }
     draw_map(inner, at, amount);
   }
@@ -443,7 +451,10 @@ function draw_list() {
     const note = node.link !== null && node.link !== undefined ? `→ ${node.link}` : hidden_note(node);
     const first = el("td", {}, el("button", { type: "button", onclick: () => open(node, "list") }, name),
       note && el("small", {}, note), el("span", { class: "share", "aria-hidden": "true" }, bar));
-    const cells = columns.slice(1).map(([order]) => el("td", {}, order === "before" ? size(node.before) : order === "wire" ? size(node.wire) : size(node.bytes)));
+    const cells = columns.slice(1).map(([order]) => {
+      const amount = { before: node.before, wire: node.wire, size: node.bytes }[order];
+      return el("td", { class: amount ? undefined : "zero" }, size(amount));
+    });
     return el("tr", { class: dropped(node) ? "gone" : undefined }, first, ...cells);
   });
   $("list").replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
@@ -519,7 +530,7 @@ function fact(value, words, class_name, was) {
 
 function draw_header() {
   const { totals, before } = data;
-  const about = (estimated) => (estimated ? "about " : "");
+  const about = (estimated) => (estimated ? "~" : "");
   $("image").textContent = data.image;
   const less = (was, now) => (was > now ? `, ${percent(was - now, was)} less` : "");
   const facts = [];
