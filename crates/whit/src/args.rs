@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use whit_core::diff::Growth;
 use whit_core::plan::Policy;
+use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
 use whit_oci::Compression;
 
@@ -72,6 +74,24 @@ pub enum Command {
     #[command(after_help = EXPLORE_EXAMPLES)]
     Explore(Explore),
 
+    /// Tell how big images are and how long they take to pull
+    ///
+    /// Reads each image once, runs nothing and unpacks nothing. "Uncompressed"
+    /// is what the regular files of all layers add up to: with the targets of
+    /// symbolic links, what `docker image inspect` calls Size. "Compressed" is
+    /// what the layers take as they are stored; where they are stored without
+    /// compression, as by `docker save`, it is extrapolated from samples and
+    /// marked ~.
+    #[command(after_help = SIZE_EXAMPLES)]
+    Size(Box<Size>),
+
+    /// Tell what changed from one image to another
+    ///
+    /// Compares files, packages and configuration, and names whose bytes the
+    /// difference is. Times of files are not compared.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
+
     /// Run an image in whit's sandbox, without an engine
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -114,6 +134,20 @@ Examples:
 A file's bytes on the wire are read off the compressed layer while it is unpacked,
 to 4 kB of a gzip layer and to a block, of at most 128 kB, of a zstd layer. Layers
 that are stored without compression, as `docker save` does, have none.";
+
+const SIZE_EXAMPLES: &str = "\
+Examples:
+  whit size api.tar oci:layout:1.2
+  whit size api.tar --have base.tar --bandwidth 20Mbps
+  whit size api.tar --recompress gzip --recompress zstd:19
+  whit size api.tar --max 20MB --max-package numpy=30MB   # exit code 1 if it is more
+  whit size *.tar --markdown";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  whit diff old.tar new.tar
+  whit diff old.tar new.tar --fail-on-growth 5%            # exit code 1 if it grew more
+  whit diff old.tar new.tar --markdown > comment.md";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -287,7 +321,7 @@ pub struct Content {
     pub no_strip: bool,
     /// Most bytes that the original may unpack to, e.g. 20G
     #[arg(long, value_name = "SIZE")]
-    pub max_unpacked: Option<String>,
+    pub max_unpacked: Option<Bytes>,
 }
 
 #[derive(Debug, Args)]
@@ -323,6 +357,82 @@ pub struct Explore {
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Size {
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    #[arg(value_name = "IMAGE", required = true, value_hint = ValueHint::AnyPath)]
+    pub images: Vec<String>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+
+    /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
+    #[arg(long, value_name = "SPEED", help_heading = "Pulling")]
+    pub bandwidth: Vec<Bandwidth>,
+    /// Leave out layers that this image has too: the node has them already
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath, help_heading = "Pulling")]
+    pub have: Vec<String>,
+    /// Compress the layers again and measure: gzip[:1-12] or zstd[:1-19]; takes its time
+    #[arg(long, value_name = "HOW", help_heading = "Pulling")]
+    pub recompress: Vec<Compression>,
+
+    #[command(flatten)]
+    pub limits: SizeLimits,
+    #[command(flatten)]
+    pub form: Form,
+    /// Print comma-separated values, sizes in bytes
+    #[arg(long, conflicts_with_all = ["json", "markdown"], help_heading = "Output")]
+    pub csv: bool,
+}
+
+/// What an image may weigh.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits, else those of [budget] in whit.toml")]
+pub struct SizeLimits {
+    /// Most bytes of an image, uncompressed: 20MB
+    #[arg(long, value_name = "SIZE")]
+    pub max: Option<Bytes>,
+    /// Most bytes of an image, compressed; measured with gzip where it is stored plain
+    #[arg(long, value_name = "SIZE")]
+    pub max_compressed: Option<Bytes>,
+    /// Most bytes of each layer, uncompressed
+    #[arg(long, value_name = "SIZE")]
+    pub max_layer: Option<Bytes>,
+    /// Most bytes of each package, or of the one that is named
+    #[arg(long, value_name = "[NAME=]SIZE")]
+    pub max_package: Vec<String>,
+}
+
+/// Forms that programs and pull requests read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Form {
+    /// Print JSON, sizes in bytes
+    #[arg(long)]
+    pub json: bool,
+    /// Print Markdown, for a README or a pull request's comment
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The image before: docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
+    pub before: String,
+    /// The image after
+    #[arg(value_name = "AFTER", value_hint = ValueHint::AnyPath)]
+    pub after: String,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Refuse an image that grew by more than this: 5% or 2MB
+    #[arg(long, value_name = "GROWTH")]
+    pub fail_on_growth: Option<Growth>,
+    #[command(flatten)]
+    pub form: Form,
 }
 
 #[derive(Debug, Args)]

@@ -37,6 +37,8 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Shrink(args) => commands::shrink::run(&args, screen),
         Command::Why(args) => commands::why::run(&args),
         Command::Explore(args) => commands::explore::run(&args, screen),
+        Command::Size(args) => commands::size::run(&args, screen),
+        Command::Diff(args) => commands::diff::run(&args, screen),
         Command::Run(args) => commands::run::run(&args, screen),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());

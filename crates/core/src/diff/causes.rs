@@ -23,11 +23,12 @@ pub struct Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CauseKind {
-    Package(PackageKind),
     /// Files of no package below a folder.
     Folder,
     /// What lies in layers and was replaced or deleted by higher ones.
     Hidden,
+    #[serde(untagged)]
+    Package(PackageKind),
 }
 
 impl Cause {

@@ -29,19 +29,20 @@ impl FromStr for Growth {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let Some(number) = text.trim().strip_suffix('%') else {
-            return text.parse().map(|Bytes(bytes)| Self::Bytes(bytes));
+        let growth = match text.trim().strip_suffix('%') {
+            None => text.parse().ok().map(|Bytes(bytes)| Self::Bytes(bytes)),
+            Some(number) => number
+                .trim()
+                .parse()
+                .ok()
+                .filter(|percent: &f64| percent.is_finite() && *percent >= 0.0)
+                .map(Self::Percent),
         };
-        number
-            .trim()
-            .parse()
-            .ok()
-            .filter(|percent: &f64| percent.is_finite() && *percent >= 0.0)
-            .map(Self::Percent)
-            .ok_or_else(|| UnitError {
-                text: text.to_owned(),
-                what: "growth",
-            })
+        growth.ok_or_else(|| UnitError {
+            text: text.to_owned(),
+            what: "growth",
+            examples: "5% or 2MB",
+        })
     }
 }
 

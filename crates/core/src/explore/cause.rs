@@ -55,14 +55,24 @@ impl Cause {
     /// What would get rid of it, besides `whit shrink`.
     pub fn mend(self) -> &'static str {
         match self {
-            Self::Replaced => "write the file once: join the steps, or COPY the final version first",
-            Self::Repeated => "COPY --chown=… --chmod=…, not RUN chown or chmod in a layer of its own",
+            Self::Replaced => {
+                "write the file once: join the steps, or COPY the final version first"
+            }
+            Self::Repeated => {
+                "COPY --chown=… --chmod=…, not RUN chown or chmod in a layer of its own"
+            }
             Self::Deleted => "delete it in the RUN that makes it, or build in a stage before",
             Self::Duplicate => "keep one and make the others links (ln), or COPY it only once",
-            Self::Bytecode => "pip install --no-compile with PYTHONDONTWRITEBYTECODE=1, or ship bytecode alone",
+            Self::Bytecode => {
+                "pip install --no-compile with PYTHONDONTWRITEBYTECODE=1, or ship bytecode alone"
+            }
             Self::Symbols => "strip --strip-unneeded in the build stage; no -dbg packages",
-            Self::Cache => "RUN --mount=type=cache, pip --no-cache-dir, rm -rf /var/lib/apt/lists/* in the same RUN",
-            Self::Documentation => "path-exclude=/usr/share/{doc,man,locale}/* in /etc/dpkg/dpkg.cfg.d; apk adds no -doc",
+            Self::Cache => {
+                "RUN --mount=type=cache, pip --no-cache-dir, rm -rf /var/lib/apt/lists/* in the same RUN"
+            }
+            Self::Documentation => {
+                "path-exclude=/usr/share/{doc,man,locale}/* in /etc/dpkg/dpkg.cfg.d; apk adds no -doc"
+            }
         }
     }
 
@@ -108,9 +118,17 @@ mod tests {
         for (path, file_type, want) in [
             ("var/cache/apt/pkgcache.bin", Other, Some(Cause::Cache)),
             ("usr/lib/debug/.build-id/ab/c", Other, Some(Cause::Symbols)),
-            ("usr/share/doc/x/changelog.gz", Documentation, Some(Cause::Documentation)),
+            (
+                "usr/share/doc/x/changelog.gz",
+                Documentation,
+                Some(Cause::Documentation),
+            ),
             ("usr/share/doc/x/copyright", Documentation, None),
-            ("usr/share/locale/de/x.mo", Locale, Some(Cause::Documentation)),
+            (
+                "usr/share/locale/de/x.mo",
+                Locale,
+                Some(Cause::Documentation),
+            ),
             ("usr/lib/libc.so.6", Library, None),
         ] {
             assert_eq!(Cause::of(&path.into(), file_type), want, "{path}");

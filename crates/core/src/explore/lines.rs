@@ -129,7 +129,11 @@ pub fn files(inventory: &Inventory) -> Vec<FileLine> {
                 file_type,
                 layer: Some(node.layer),
                 package: node.package.map(|id| tree.package(id).name.clone()),
-                wasted: if own && node.size() > 0 { wasted() } else { None },
+                wasted: if own && node.size() > 0 {
+                    wasted()
+                } else {
+                    None
+                },
                 link,
                 fate: None,
             }

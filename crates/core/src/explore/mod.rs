@@ -137,7 +137,10 @@ fn layers(inventory: &Inventory, files: &[FileLine]) -> Vec<LayerLine> {
         })
         .collect();
     for file in files {
-        let Some(line) = file.layer.and_then(|layer| lines.get_mut(usize::from(layer))) else {
+        let Some(line) = file
+            .layer
+            .and_then(|layer| lines.get_mut(usize::from(layer)))
+        else {
             continue;
         };
         if file.is_hidden() {

@@ -67,7 +67,11 @@ fn all_sums_are_the_image() {
     let totals = &exploration.totals;
     let sum = |groups: &[Group]| groups.iter().map(|group| group.bytes).sum::<u64>();
     assert_eq!(forest.nodes[0].bytes, totals.bytes);
-    assert_eq!(forest.nodes[0].files, totals.files + 2, "and two hidden ones");
+    assert_eq!(
+        forest.nodes[0].files,
+        totals.files + 2,
+        "and two hidden ones"
+    );
     assert_eq!(sum(&exploration.types), totals.bytes);
     assert_eq!(sum(&exploration.packages), totals.seen);
     let layers = exploration.layers.iter().map(|layer| layer.bytes);
@@ -90,7 +94,11 @@ fn files_share_the_wire() {
     let all: u64 = ["/noise", "/zeros", "/small"].map(wire).iter().sum();
     // The archive's end and gzip's trailer are nobody's.
     assert!(all <= stored && stored - all < 100, "{all} of {stored}");
-    assert!(wire("/noise") > 5 * wire("/zeros"), "{:?}", exploration.files);
+    assert!(
+        wire("/noise") > 5 * wire("/zeros"),
+        "{:?}",
+        exploration.files
+    );
     assert!(!exploration.totals.wire_estimated);
 }
 

@@ -66,8 +66,9 @@ pub struct Layer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wire {
     pub bytes: u64,
-    /// The layer is stored without compression, which no registry has: gzip's
-    /// size, extrapolated from samples.
+    /// The layer is stored without compression, as no registry has it, and
+    /// `bytes` is gzip's size, extrapolated from samples. Measured if
+    /// [`Detail::recompress`] has gzip.
     pub estimated: bool,
 }
 
@@ -110,6 +111,17 @@ pub enum InventoryError {
     },
     #[error("interrupted")]
     Cancelled,
+}
+
+impl InventoryError {
+    /// What to type or to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Image(error) => error.hint(),
+            Self::Layer(error) => error.hint(),
+            Self::Index { .. } | Self::Compress { .. } | Self::Cancelled => None,
+        }
+    }
 }
 
 impl Inventory {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
-use whit_oci::{Chunk, Digest, Entry, Image, ImagePath, Kind, LayerReader, LayerStream};
+use whit_oci::{
+    Chunk, Compression, Digest, Entry, Image, ImagePath, Kind, LayerReader, LayerStream,
+};
 
 use super::symbols::Ends;
 use super::tap::Tap;
@@ -106,8 +108,11 @@ impl Reader<'_> {
             layer: name.to_owned(),
             source,
         };
-        let sample = found.is_plain()?.then_some(found.size);
-        let mut tap = Tap::new(stream, sample, &self.detail.recompress).map_err(failed)?;
+        let plain = found.is_plain()?;
+        let ways = &self.detail.recompress;
+        let measured = ways.iter().any(is_gzip);
+        let sample = (plain && !measured).then_some(found.size);
+        let mut tap = Tap::new(stream, sample, ways).map_err(failed)?;
         let mut layer = Layer {
             digest: found.digest,
             diff_id: found.diff_id,
@@ -137,17 +142,21 @@ impl Reader<'_> {
             starts.push(reader.start());
             placed.push(self.entry(index, name, &entry, &mut reader)?);
         }
-        if sample.is_none() {
+        if !plain {
             let offsets = reader.source().source().offsets();
             self.share(&offsets.shares(&starts, reader.start()), placed);
         }
         drop(reader);
         let seen = tap.finish().map_err(failed)?;
         layer.tar = seen.bytes;
-        if let Some(bytes) = seen.estimate {
+        let gzip = seen.recompressed.iter().find(|(how, _)| is_gzip(how));
+        if plain {
             layer.wire = Wire {
-                bytes,
-                estimated: true,
+                bytes: seen
+                    .estimate
+                    .or(gzip.map(|(_, bytes)| *bytes))
+                    .unwrap_or(layer.stored),
+                estimated: seen.estimate.is_some(),
             };
         }
         layer.recompressed = seen.recompressed;
@@ -304,6 +313,10 @@ impl Reader<'_> {
         };
         Ok((content, held))
     }
+}
+
+fn is_gzip(how: &Compression) -> bool {
+    matches!(how, Compression::Gzip { .. })
 }
 
 fn count(layer: &mut Layer, entry: &Entry) {

@@ -86,7 +86,8 @@ impl Ends {
     /// The file from an offset on, if that is still held.
     fn from(&self, offset: u64) -> Option<&[u8]> {
         let held = self.length - self.tail.len() as u64;
-        self.tail.get(usize::try_from(offset.checked_sub(held)?).ok()?..)
+        self.tail
+            .get(usize::try_from(offset.checked_sub(held)?).ok()?..)
     }
 }
 

@@ -108,11 +108,11 @@ impl Crafted {
     }
 }
 
-/// The inventory of such an image, with all its detail.
+/// The inventory of such an image, with digests.
 pub fn inventory(layers: &[&[&str]]) -> Inventory {
     let detail = Detail {
         digests: true,
-        recompress: vec![Compression::Gzip { level: 9 }],
+        recompress: vec![Compression::Zstd { level: 1 }],
     };
     read(&Crafted::new(layers).image(), &detail, &|| false).unwrap()
 }

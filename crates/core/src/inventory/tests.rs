@@ -1,6 +1,6 @@
-use whit_oci::ImagePath;
+use whit_oci::{Compression, ImagePath};
 
-use super::testing::inventory;
+use super::testing::{Crafted, inventory};
 use super::*;
 
 fn waste(inventory: &Inventory) -> Vec<String> {
@@ -91,4 +91,17 @@ fn sums_by_package_and_type_come_to_the_same() {
     assert_eq!(by_type(&inventory)[&FileType::Python].files, 3);
     let twins = duplicates(&inventory);
     assert_eq!((twins.len(), twins[0].wasted()), (1, 4));
+}
+
+#[test]
+fn gzip_that_was_measured_is_not_estimated() {
+    let detail = Detail {
+        recompress: vec![Compression::Gzip { level: 1 }],
+        ..Detail::default()
+    };
+    let image = Crafted::new(&[&["a = 1"], &["b = 2"]]).image();
+    let inventory = read(&image, &detail, &|| false).unwrap();
+    let wire = inventory.wire();
+    let measured = inventory.layers.iter().map(|l| l.recompressed[0].1).sum();
+    assert_eq!((wire.bytes, wire.estimated), (measured, false));
 }

@@ -46,6 +46,7 @@ impl Budget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Excess {
     pub image: String,
+    #[serde(flatten)]
     pub what: Weighed,
     pub bytes: u64,
     pub limit: u64,
@@ -55,7 +56,7 @@ pub struct Excess {
 
 /// What was weighed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(tag = "what", rename_all = "lowercase")]
 pub enum Weighed {
     Uncompressed,
     Compressed,

@@ -25,7 +25,7 @@ fn the_sizes_of_an_image() {
     assert_eq!(size.stored, size.layers.iter().map(|l| l.tar).sum::<u64>());
     assert!(size.estimated);
     assert_eq!(size.to_pull, size.compressed);
-    assert_eq!(size.recompressed[0].compression, "gzip:9");
+    assert_eq!(size.recompressed[0].compression, "zstd:1");
     assert_eq!(size.pull.len(), 3);
     let seconds = size.compressed as f64 * 8.0 / 5e6;
     assert!((size.pull[0].seconds - seconds).abs() < 1e-9);

@@ -16,21 +16,12 @@ pub struct Bandwidth(u64);
 
 /// A text that is no size or bandwidth.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no {what}")]
+#[error("{text:?} is no {what} like {examples}")]
 pub struct UnitError {
     pub text: String,
     pub what: &'static str,
-}
-
-impl UnitError {
     /// How to write one.
-    pub fn hint(&self) -> String {
-        match self.what {
-            "bandwidth" => "write it like 5Mbps or 1Gbps".to_owned(),
-            "growth" => "write it like 5% or 2MB".to_owned(),
-            _ => "write it like 20MB, 1.5GB or 500k".to_owned(),
-        }
-    }
+    pub examples: &'static str,
 }
 
 impl FromStr for Bytes {
@@ -54,6 +45,7 @@ impl FromStr for Bytes {
         .ok_or_else(|| UnitError {
             text: text.to_owned(),
             what: "size",
+            examples: "20MB, 1.5GB or 500k",
         })
     }
 }
@@ -62,6 +54,11 @@ impl Bandwidth {
     /// What pull times are told for where nobody says otherwise: a mobile
     /// phone, a home, a data centre.
     pub const DEFAULTS: [Self; 3] = [Self(5_000_000), Self(100_000_000), Self(1_000_000_000)];
+
+    /// Whole megabits per second.
+    pub fn mbps(self) -> u64 {
+        self.0 / 1_000_000
+    }
 
     /// How long `bytes` take, by their number alone: no latency, no unpacking.
     pub fn seconds(self, bytes: u64) -> f64 {
@@ -90,6 +87,7 @@ impl FromStr for Bandwidth {
         .ok_or_else(|| UnitError {
             text: text.to_owned(),
             what: "bandwidth",
+            examples: "20Mbps or 1Gbps",
         })
     }
 }

@@ -3,15 +3,13 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use whit_core::explore::{Exploration, explore};
-use whit_core::inventory::{self, Detail};
-use whit_core::progress::Progress;
+use whit_core::inventory::Detail;
 use whit_core::report::Report;
 use whit_core::workspace::Workspace;
-use whit_oci::{Image, Limits, Options, Reference};
 
+use super::inventory::Desk;
 use super::why::beside;
 use crate::args::Explore;
 use crate::surroundings::Surroundings;
@@ -35,23 +33,18 @@ pub fn run(args: &Explore, screen: &Screen) -> Result<ExitCode, Failure> {
 fn look(args: &Explore, screen: &Screen) -> Result<Exploration, Failure> {
     let around = Surroundings::of_this_process()?;
     let workspace = Workspace::create(&around.cache)?;
-    let reference = Reference::parse(&args.image)?;
-    let options = Options {
+    let desk = Desk {
+        around: &around,
+        workspace: &workspace,
+        screen,
         platform: args.platform.as_deref().map(str::parse).transpose()?,
-        scratch: workspace.path().to_owned(),
-        limits: Limits::default(),
     };
-    let image = Image::open(&reference, &options).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })?;
-    screen.phase("reading the layers", None);
+    let image = desk.open(&args.image)?;
     let detail = Detail {
         digests: true,
         ..Detail::default()
     };
-    let cancelled = || around.cancel.load(Ordering::Relaxed);
-    let inventory = inventory::read(&image, &detail, &cancelled).map_err(Failure::input)?;
+    let inventory = desk.read(&args.image, &image, &detail)?;
     let report = report(args)?;
     Ok(explore(&args.image, &image, &inventory, report.as_ref()))
 }
@@ -73,7 +66,10 @@ fn report(args: &Explore) -> Result<Option<Report>, Failure> {
             "{} is not a report of whit: {error}",
             place.display()
         ))
-        .hint("whit writes it when it makes an image small; name another one with --report FILE".to_owned())
+        .hint(
+            "whit writes it when it makes an image small; name another one with --report FILE"
+                .to_owned(),
+        )
     })?;
     Ok(Some(report))
 }

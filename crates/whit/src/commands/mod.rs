@@ -1,8 +1,11 @@
 //! One file per command.
 
 pub mod build;
+pub mod diff;
 pub mod explore;
+mod inventory;
 pub mod run;
 pub mod shrink;
+pub mod size;
 pub mod why;
 mod wish;

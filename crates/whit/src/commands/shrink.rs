@@ -36,7 +36,7 @@ pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
         open(
             &reference,
             args.platform.as_deref(),
-            flags.max_unpacked()?,
+            flags.max_unpacked(),
             &tools,
         )
     })?;

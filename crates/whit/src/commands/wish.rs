@@ -10,6 +10,7 @@ use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
 use whit_core::settings::Settings;
+use whit_core::size::Bytes;
 use whit_core::source::FatRoot;
 use whit_oci::{Compression, CompressionError, Destination};
 
@@ -84,12 +85,12 @@ impl Flags<'_> {
             },
             epoch,
             mtime: None,
-            max_unpacked: self.max_unpacked()?,
+            max_unpacked: self.max_unpacked(),
         })
     }
 
-    pub fn max_unpacked(&self) -> Result<Option<u64>, Failure> {
-        self.content.max_unpacked.as_deref().map(size).transpose()
+    pub fn max_unpacked(&self) -> Option<u64> {
+        self.content.max_unpacked.map(|Bytes(bytes)| bytes)
     }
 
     fn probe_plan(&self, settings: &Settings) -> Result<ProbePlan, Failure> {
@@ -256,40 +257,9 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(Failure::input)
 }
 
-/// `20G`, `500MB`, `1000000`: decimal, as engines print sizes.
-fn size(text: &str) -> Result<u64, Failure> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let factor = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "k" | "kb" => Some(1_000),
-        "m" | "mb" => Some(1_000_000),
-        "g" | "gb" => Some(1_000_000_000),
-        "t" | "tb" => Some(1_000_000_000_000),
-        _ => None,
-    };
-    digits
-        .parse::<u64>()
-        .ok()
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor))
-        .ok_or_else(|| {
-            Failure::input(anyhow::anyhow!("{text:?} is no size"))
-                .hint("write it like 20G or 500MB".to_owned())
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size("20G").ok(), Some(20_000_000_000));
-        assert_eq!(size("500 MB").ok(), Some(500_000_000));
-        assert_eq!(size("12").ok(), Some(12));
-        assert!(size("many").is_err());
-        assert!(size("99999999999T").is_err());
-    }
 
     #[test]
     fn the_archive_is_named_after_the_project() {

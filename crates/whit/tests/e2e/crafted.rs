@@ -87,12 +87,12 @@ fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-fn config(diff_id: &str) -> Vec<u8> {
+fn config(diff_ids: &[String]) -> Vec<u8> {
     let config = json!({
         "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
         "os": "linux",
         "config": { "Cmd": ["/app/data.txt"] },
-        "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
     serde_json::to_vec(&config).unwrap()
 }
@@ -111,21 +111,32 @@ fn archive(files: &[(String, &[u8])]) -> Vec<u8> {
 /// As `docker save` writes it; `claimed` in place of the layer's digest.
 pub fn docker_archive(layer: &[u8], claimed: Option<&str>) -> Vec<u8> {
     let diff_id = format!("sha256:{}", digest(layer));
-    let config = config(claimed.unwrap_or(&diff_id));
+    saved(&[layer], &[claimed.unwrap_or(&diff_id).to_owned()])
+}
+
+/// The same of several layers, the bottom one first.
+pub fn docker_image(layers: &[&[u8]]) -> Vec<u8> {
+    let diff_id = |layer: &&[u8]| format!("sha256:{}", digest(layer));
+    let diff_ids: Vec<String> = layers.iter().map(diff_id).collect();
+    saved(layers, &diff_ids)
+}
+
+fn saved(layers: &[&[u8]], diff_ids: &[String]) -> Vec<u8> {
+    let config = config(diff_ids);
     let name = format!("{}.json", digest(&config));
+    let places: Vec<String> = (1..=layers.len())
+        .map(|i| format!("{i}/layer.tar"))
+        .collect();
     let manifest = json!([{
         "Config": name,
         "RepoTags": ["crafted:latest"],
-        "Layers": ["layer.tar"],
+        "Layers": places,
     }]);
-    archive(&[
-        ("layer.tar".to_owned(), layer),
-        (name, &config),
-        (
-            "manifest.json".to_owned(),
-            &serde_json::to_vec(&manifest).unwrap(),
-        ),
-    ])
+    let manifest = serde_json::to_vec(&manifest).unwrap();
+    let mut files: Vec<(String, &[u8])> = places.into_iter().zip(layers.iter().copied()).collect();
+    files.push((name, &config));
+    files.push(("manifest.json".to_owned(), &manifest));
+    archive(&files)
 }
 
 /// What the layer's blob is.
@@ -141,7 +152,7 @@ pub enum Blob {
 
 /// An OCI layout in an archive, with one gzip layer.
 pub fn oci_archive(layer: &[u8], blob: Blob) -> Vec<u8> {
-    let config = config(&format!("sha256:{}", digest(layer)));
+    let config = config(&[format!("sha256:{}", digest(layer))]);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(layer).unwrap();
     let mut packed = gzip.finish().unwrap();

@@ -14,9 +14,11 @@
 
 mod bad_input;
 mod crafted;
+mod diff;
 mod examples;
 mod formats;
 mod proof;
 mod reproducible;
 mod rescue;
+mod size;
 mod support;

@@ -164,7 +164,8 @@ mod tests {
         exploration.image = "\"><script>alert(3)</script>".to_owned();
         exploration.files[0].path = EVIL.to_owned();
         exploration.files[0].package = Some("</SCRIPT>\u{2028}&amp;".to_owned());
-        exploration.layers[0].created_by = "RUN echo '</script>' <!-- {{script}} {{data}}".to_owned();
+        exploration.layers[0].created_by =
+            "RUN echo '</script>' <!-- {{script}} {{data}}".to_owned();
         let page = page(&exploration);
         for tag in ["<script", "</script", "<img", "<!--", "onerror=\""] {
             assert_eq!(count(&page, tag), count(&harmless, tag), "{tag}");
@@ -172,7 +173,10 @@ mod tests {
         let (_, data) = page.split_once("id=\"data\">").unwrap();
         let (data, _) = data.split_once("</script>").unwrap();
         let data: Value = serde_json::from_str(data).unwrap();
-        assert_eq!(data["layers"][0]["created_by"], exploration.layers[0].created_by);
+        assert_eq!(
+            data["layers"][0]["created_by"],
+            exploration.layers[0].created_by
+        );
         let mut here = &data["tree"];
         for (i, part) in EVIL.split('/').enumerate() {
             assert_eq!(here[0], part, "{i}");

@@ -42,7 +42,13 @@ pub fn sample() -> Exploration {
             bytes: 40_000_000,
             by: Some(1),
         }),
-        ..file("/var/lib/apt/lists/main", 40_000_000, 9_000_000, FileType::Other, "")
+        ..file(
+            "/var/lib/apt/lists/main",
+            40_000_000,
+            9_000_000,
+            FileType::Other,
+            "",
+        )
     };
     let symbols = FileLine {
         wasted: Some(Wasted {
@@ -50,7 +56,13 @@ pub fn sample() -> Exploration {
             bytes: 700_000,
             by: None,
         }),
-        ..file("/usr/lib/libssl.so.3", 2_700_000, 1_100_000, FileType::Library, "libssl3")
+        ..file(
+            "/usr/lib/libssl.so.3",
+            2_700_000,
+            1_100_000,
+            FileType::Library,
+            "libssl3",
+        )
     };
     Exploration {
         image: "app.tar".to_owned(),
@@ -87,7 +99,13 @@ pub fn sample() -> Exploration {
             },
         ],
         packages: vec![
-            group("python3.11", Some(PackageKind::Dpkg), 1, 6_700_000, 2_600_000),
+            group(
+                "python3.11",
+                Some(PackageKind::Dpkg),
+                1,
+                6_700_000,
+                2_600_000,
+            ),
             group("libssl3", Some(PackageKind::Dpkg), 1, 2_700_000, 1_100_000),
             group("no package", None, 1, 100_000, 50_000),
         ],
@@ -145,7 +163,13 @@ pub fn sample() -> Exploration {
                 layer: Some(1),
                 ..file("/app/main.py", 100_000, 50_000, FileType::Python, "")
             },
-            file("/usr/bin/python3.11", 6_700_000, 2_600_000, FileType::Program, "python3.11"),
+            file(
+                "/usr/bin/python3.11",
+                6_700_000,
+                2_600_000,
+                FileType::Program,
+                "python3.11",
+            ),
             symbols,
             list,
         ],
@@ -170,14 +194,24 @@ pub fn shrunk() -> Exploration {
         })
     };
     exploration.files.pop();
-    exploration.files[1].fate = fate(true, "is the interpreter of", Some("/app/main.py"), 7_000_000);
+    exploration.files[1].fate = fate(
+        true,
+        "is the interpreter of",
+        Some("/app/main.py"),
+        7_000_000,
+    );
     exploration.files.insert(
         1,
         FileLine {
             layer: None,
             wire: None,
             bytes: 0,
-            fate: fate(false, "nothing that is kept needs it; it came with perl-base", None, 3_800_000),
+            fate: fate(
+                false,
+                "nothing that is kept needs it; it came with perl-base",
+                None,
+                3_800_000,
+            ),
             ..file("/usr/bin/perl", 0, 0, FileType::Other, "perl-base")
         },
     );

@@ -115,7 +115,10 @@ fn draw_list(frame: &mut Frame, state: &mut State<'_>, area: Rect) {
         .map(|row| table_row(row, shrunk, wide, whole))
         .collect();
     if rows.is_empty() {
-        frame.render_widget(Paragraph::new("nothing matches; Esc shows all").style(DIM), area);
+        frame.render_widget(
+            Paragraph::new("nothing matches; Esc shows all").style(DIM),
+            area,
+        );
         return;
     }
     let table = Table::new(rows, widths)
@@ -182,8 +185,7 @@ fn bar(part: u64, whole: u64) -> String {
 }
 
 fn draw_about(frame: &mut Frame, state: &State<'_>, area: Rect) {
-    let [rule, text] =
-        Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
+    let [rule, text] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
     let line = "─".repeat(usize::from(rule.width));
     frame.render_widget(Paragraph::new(line).style(DIM), rule);
     let about = Paragraph::new(about(state)).wrap(Wrap { trim: false });
@@ -204,7 +206,11 @@ fn about(state: &State<'_>) -> Vec<Line<'static>> {
                 Some(file) => [vec![path], about_file(file, exploration)].concat(),
                 None => vec![
                     path,
-                    Line::raw(format!("{}, {} wasted", files(node.files), bytes(node.wasted))),
+                    Line::raw(format!(
+                        "{}, {} wasted",
+                        files(node.files),
+                        bytes(node.wasted)
+                    )),
                 ],
             }
         }

@@ -145,10 +145,7 @@ fn sorted(
         .filter(|id| shown.is_none_or(|shown| shown[**id]))
         .map(|id| {
             let node = &forest.nodes[*id];
-            let open = node
-                .file
-                .is_none()
-                .then(|| shown.is_some() || is_open(*id));
+            let open = node.file.is_none().then(|| shown.is_some() || is_open(*id));
             node_row(*id, node, files, depth, open)
         })
         .collect();

@@ -106,7 +106,10 @@ fn folders_close_and_lead_back() {
     let exploration = sample();
     let mut state = State::new(&exploration);
     press(&mut state, "j>j>j");
-    assert_eq!(names(&state), ["var", "usr", "bin", "python3.11", "lib", "app"]);
+    assert_eq!(
+        names(&state),
+        ["var", "usr", "bin", "python3.11", "lib", "app"]
+    );
     press(&mut state, "<<<");
     assert_eq!(names(&state), ["var", "usr", "bin", "lib", "app"]);
     press(&mut state, "<");

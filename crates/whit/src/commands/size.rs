@@ -1,0 +1,119 @@
+//! `whit size`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use whit_core::inventory::{Detail, Inventory};
+use whit_core::settings::Settings;
+use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
+use whit_core::workspace::Workspace;
+use whit_oci::{Compression, Platform};
+
+use super::inventory::Desk;
+use crate::args::{Size, SizeLimits};
+use crate::surroundings::Surroundings;
+use crate::ui::{self, Failure, Screen};
+
+pub fn run(args: &Size, screen: &Screen) -> Result<ExitCode, Failure> {
+    let around = Surroundings::of_this_process()?;
+    let workspace = Workspace::create(&around.cache)?;
+    let desk = Desk {
+        around: &around,
+        workspace: &workspace,
+        screen,
+        platform: args
+            .platform
+            .as_deref()
+            .map(str::parse::<Platform>)
+            .transpose()?,
+    };
+    let settings = Settings::load(Path::new(".")).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    let budget = limits(&args.limits)?.or(settings.budget.unwrap_or_default());
+    let bandwidths = match &args.bandwidth[..] {
+        [] => &Bandwidth::DEFAULTS[..],
+        chosen => chosen,
+    };
+    let mut present = Present::default();
+    for image in &args.have {
+        present.add(&desk.open(image)?);
+    }
+    let mut sizes: Vec<ImageSize> = Vec::new();
+    let mut over = Vec::new();
+    for image in &args.images {
+        let inventory = read(&desk, image, args, &budget)?;
+        let size = measure(image, &inventory, &present, bandwidths);
+        over.extend(excesses(&size, &inventory, &budget));
+        sizes.push(size);
+    }
+    sizes.sort_by(|a, b| (a.uncompressed, &a.image).cmp(&(b.uncompressed, &b.image)));
+    screen.clear();
+    if args.form.json {
+        ui::print_sizes_json(&sizes, &over)?;
+    } else if args.csv {
+        ui::print_sizes_csv(&sizes);
+    } else if args.form.markdown {
+        ui::print_sizes_markdown(&sizes, !args.have.is_empty());
+    } else {
+        ui::print_sizes(&sizes, !args.have.is_empty());
+    }
+    if over.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(
+        Failure::refused(anyhow::anyhow!("{}", ui::over_budget(&over)))
+            .hint("make it smaller with `whit shrink`, or raise the limit".to_owned()),
+    )
+}
+
+/// Reads an image as closely as the budget wants it: what is stored plain is
+/// measured before it is refused for its compressed size.
+fn read(desk: &Desk<'_>, text: &str, args: &Size, budget: &Budget) -> Result<Inventory, Failure> {
+    let image = desk.open(text)?;
+    let mut detail = Detail {
+        recompress: args.recompress.clone(),
+        ..Detail::default()
+    };
+    let any_plain = image
+        .layers()
+        .iter()
+        .map(|layer| layer.is_plain())
+        .collect::<Result<Vec<bool>, _>>()?
+        .contains(&true);
+    let is_gzip = |how: &Compression| matches!(how, Compression::Gzip { .. });
+    if budget.compressed.is_some() && any_plain && !detail.recompress.iter().any(is_gzip) {
+        detail.recompress.insert(0, Compression::default());
+    }
+    desk.read(text, &image, &detail)
+}
+
+/// The limits of the command line.
+fn limits(flags: &SizeLimits) -> Result<Budget, Failure> {
+    let mut package = None;
+    let mut packages = BTreeMap::new();
+    for text in &flags.max_package {
+        let (name, size) = match text.split_once('=') {
+            Some((name, size)) => (Some(name), size),
+            None => (None, text.as_str()),
+        };
+        let limit: Bytes = size
+            .parse()
+            .map_err(|error| Failure::input(anyhow::anyhow!("--max-package {text}: {error}")))?;
+        match name {
+            Some(name) => {
+                packages.insert(name.to_owned(), limit);
+            }
+            None => package = Some(limit),
+        }
+    }
+    Ok(Budget {
+        size: flags.max,
+        compressed: flags.max_compressed,
+        layer: flags.max_layer,
+        package,
+        packages,
+    })
+}
