@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use whit_oci::ImagePath;
 
-use crate::index::PackageKind;
+use crate::index::{Package, PackageKind, Tree};
 use crate::inventory::Inventory;
 
 /// Something whose size changed.
@@ -41,10 +41,10 @@ impl Cause {
 /// Everything whose size changed, the largest change first.
 pub fn causes(before: &Inventory, after: &Inventory) -> Vec<Cause> {
     let mut sums: BTreeMap<(CauseKind, String), (u64, u64)> = BTreeMap::new();
-    for (key, bytes) in sizes(before) {
+    for (key, bytes) in sizes(before, after) {
         sums.entry(key).or_default().0 = bytes;
     }
-    for (key, bytes) in sizes(after) {
+    for (key, bytes) in sizes(after, before) {
         sums.entry(key).or_default().1 = bytes;
     }
     let mut causes: Vec<Cause> = sums
@@ -62,19 +62,21 @@ pub fn causes(before: &Inventory, after: &Inventory) -> Vec<Cause> {
     causes
 }
 
-/// All bytes of all layers, each counted for one thing.
-fn sizes(inventory: &Inventory) -> BTreeMap<(CauseKind, String), u64> {
+/// All bytes of all layers, each counted for one thing. Where an image does
+/// not tell to which package a file belongs, `other` is asked: small images
+/// often lost the lists.
+fn sizes(inventory: &Inventory, other: &Inventory) -> BTreeMap<(CauseKind, String), u64> {
     let mut sums: BTreeMap<(CauseKind, String), u64> = BTreeMap::new();
     let mut add = |key, bytes: u64| {
         let sum = sums.entry(key).or_default();
         *sum = sum.saturating_add(bytes);
     };
-    let tree = &inventory.tree;
     for (file, size) in inventory.files() {
-        let node = tree.node(file);
-        let key = match node.package.map(|id| tree.package(id)) {
+        let path = inventory.tree.path(file);
+        let owner = owner(&inventory.tree, path).or_else(|| owner(&other.tree, path));
+        let key = match owner {
             Some(package) => (CauseKind::Package(package.kind), package.name.clone()),
-            None => (CauseKind::Folder, folder(&node.path)),
+            None => (CauseKind::Folder, folder(path)),
         };
         add(key, size);
     }
@@ -82,6 +84,19 @@ fn sizes(inventory: &Inventory) -> BTreeMap<(CauseKind, String), u64> {
         add((CauseKind::Hidden, String::new()), waste.bytes);
     }
     sums
+}
+
+/// The package of the file at `path`, or for bytecode that of its source
+/// beside it.
+fn owner<'a>(tree: &'a Tree, path: &ImagePath) -> Option<&'a Package> {
+    let source = || {
+        let source = path.as_bytes().strip_suffix(b"c")?;
+        source
+            .ends_with(b".py")
+            .then(|| tree.get(&ImagePath::clamped(source)))?
+    };
+    let file = tree.get(path).or_else(source)?;
+    tree.node(file).package.map(|id| tree.package(id))
 }
 
 /// The folder that a reader thinks of: `/app`, `/etc`, and one step deeper

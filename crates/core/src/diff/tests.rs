@@ -92,3 +92,19 @@ fn growth_is_refused() {
         assert!(wrong.parse::<Growth>().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_file_is_known_by_the_image_that_tells() {
+    let before = inventory(&[&[
+        "usr/lib/python3/x.dist-info/METADATA = Name: x\\nVersion: 1\\n",
+        "usr/lib/python3/x.dist-info/RECORD = x.py,,\\ny.py,,\\n",
+        "usr/lib/python3/x.py = 12345",
+        "usr/lib/python3/y.py = 123",
+    ]]);
+    let after = inventory(&[&["usr/lib/python3/x.py = 1", "usr/lib/python3/y.pyc = 1234"]]);
+    let diff = diff(("a", &before), ("b", &after));
+    let [cause] = &diff.causes[..] else {
+        panic!("{:?}", diff.causes);
+    };
+    assert_eq!((&*cause.name, cause.after), ("x", 5));
+}
