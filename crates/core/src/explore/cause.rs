@@ -71,7 +71,7 @@ impl Cause {
                 "RUN --mount=type=cache, pip --no-cache-dir, rm -rf /var/lib/apt/lists/* in the same RUN"
             }
             Self::Documentation => {
-                "path-exclude=/usr/share/{doc,man,locale}/* in /etc/dpkg/dpkg.cfg.d; apk adds no -doc"
+                "path-exclude=/usr/share/doc/* (man, locale) in /etc/dpkg/dpkg.cfg.d; no -doc packages"
             }
         }
     }
@@ -102,6 +102,11 @@ fn debug_file(path: &ImagePath) -> bool {
     path.as_bytes().starts_with(b"usr/lib/debug/") || path.extension() == Some(b"debug")
 }
 
+/// The locale of programs that ask for none but UTF-8.
+fn needed(path: &ImagePath) -> bool {
+    path.as_bytes().starts_with(b"usr/lib/locale/C.")
+}
+
 fn legal(path: &ImagePath) -> bool {
     const NAMES: [&[u8]; 4] = [b"copyright", b"licen", b"notice", b"copying"];
     let name = path.name().to_ascii_lowercase();
@@ -129,6 +134,7 @@ mod tests {
                 Locale,
                 Some(Cause::Documentation),
             ),
+            ("usr/lib/locale/C.utf8/LC_CTYPE", Locale, None),
             ("usr/lib/libc.so.6", Library, None),
         ] {
             assert_eq!(Cause::of(&path.into(), file_type), want, "{path}");

@@ -26,7 +26,7 @@ pub struct Node {
     /// Bytes in the original of a small image.
     pub before: u64,
     pub wasted: u64,
-    /// Regular files.
+    /// Regular files of the image.
     pub files: u64,
 }
 
@@ -56,7 +56,7 @@ impl Forest {
                 },
                 before,
                 wasted: file.wasted.map_or(0, |wasted| wasted.bytes),
-                files: u64::from(file.file_type.is_some()),
+                files: u64::from(file.is_content()),
                 ..Node::default()
             });
         }

@@ -52,7 +52,7 @@ impl Group {
     fn add(&mut self, file: &FileLine) {
         self.before += file.fate.as_ref().map_or(0, |fate| fate.before);
         if file.layer.is_some() {
-            self.files += u64::from(file.file_type.is_some());
+            self.files += u64::from(file.is_content());
             self.bytes += file.bytes;
             self.wire = self.wire.zip(file.wire).map(|(a, b)| a + b);
         }

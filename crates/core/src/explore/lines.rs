@@ -65,6 +65,11 @@ impl FileLine {
         self.wasted.is_some_and(|wasted| wasted.cause.hides())
     }
 
+    /// True for content of the image: no link, and not what it has not.
+    pub fn is_content(&self) -> bool {
+        self.file_type.is_some() && self.layer.is_some() && self.link.is_none()
+    }
+
     fn absent(path: &str) -> Self {
         Self {
             path: path.to_owned(),

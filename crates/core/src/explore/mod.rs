@@ -145,7 +145,7 @@ fn layers(inventory: &Inventory, files: &[FileLine]) -> Vec<LayerLine> {
         };
         if file.is_hidden() {
             line.hidden += file.bytes;
-        } else if file.file_type.is_some() {
+        } else if file.is_content() {
             line.files += 1;
         }
     }

@@ -16,6 +16,7 @@ mod bad_input;
 mod crafted;
 mod diff;
 mod examples;
+mod explore;
 mod formats;
 mod proof;
 mod reproducible;

@@ -55,7 +55,7 @@ function grow(raw, parent) {
   return Object.assign(node, {
     bytes: raw[1], wire: at(2), before: at(3) ?? 0, type: at(4), layer: at(5), package: text(6),
     cause: at(7), wasted: at(8) ?? 0, by: at(9), kept: at(10), why: text(11), from: text(12), link: text(13),
-    files: at(4) === null ? 0 : 1,
+    files: at(4) === null || at(5) === null || at(13) !== null ? 0 : 1,
   });
 }
 
@@ -150,7 +150,7 @@ const COLOURS = {
   },
   waste: {
     name: "wasted bytes",
-    keys: data.wasted.map((line, i) => [line.cause, line.name, [30, 55, 5, 340, 80, 300, 110, 170][i % 8]]),
+    keys: data.wasted.map((line, i) => [line.cause, line.name, [25, 85, 330, 285, 55, 210, 150, 250][i % 8]]),
     of: (file) => (file.cause === null ? null : data.causes[file.cause]),
   },
 };
@@ -177,12 +177,29 @@ function paint(node) {
   return best;
 }
 
+// The cause that wastes most below a node.
+function blame(node) {
+  const sums = new Map();
+  for (const file of leaves(node)) {
+    if (file.wasted && !dropped(file)) sums.set(file.cause, (sums.get(file.cause) ?? 0) + file.wasted);
+  }
+  const [worst] = [...sums].sort((a, b) => b[1] - a[1]);
+  return worst ? hues.waste.get(data.causes[worst[0]]) : null;
+}
+
 function dress(tile, node) {
-  const colour = paint(node);
+  const wasting = state.colour === "waste";
+  const colour = paint(node) === "gone" || !wasting ? paint(node) : blame(node);
   if (colour === "gone") tile.classList.add("gone");
   else if (colour !== null) {
     tile.classList.add("hue");
     tile.style.setProperty("--h", colour);
+    // As much of the tile as is wasted.
+    const part = node.wasted / node.bytes;
+    if (wasting && part < 0.99) {
+      tile.classList.add("part");
+      tile.style.setProperty("--part", `${100 * part}%`);
+    }
   }
 }
 

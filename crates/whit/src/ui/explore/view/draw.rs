@@ -309,10 +309,14 @@ fn key_line(state: &State<'_>) -> Line<'static> {
             Span::styled(" all again", DIM),
         ]);
     }
-    let order = format!(" by {}", state.order.name());
+    let order = format!(" sort: {}", state.order.name());
+    let right = match state.tab {
+        Tab::Folders => ("→←", " open, close"),
+        _ => ("→", " its files"),
+    };
     let keys = [
         ("↑↓", " move"),
-        ("→←", " open, close"),
+        right,
         ("/", " filter"),
         ("s", order.as_str()),
         ("Tab", " next list"),
