@@ -91,7 +91,9 @@ impl Cause {
         }
         match file_type {
             // A licence has to go with what it is the licence of.
-            FileType::Documentation | FileType::Locale if !legal(path) => Some(Self::Documentation),
+            FileType::Documentation | FileType::Locale if !legal(path) && !needed(path) => {
+                Some(Self::Documentation)
+            }
             _ => None,
         }
     }

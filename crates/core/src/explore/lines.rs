@@ -236,7 +236,7 @@ pub fn with_fates(mut files: Vec<FileLine>, report: &Report) -> Vec<FileLine> {
         }
         let file = match at.get(&line.path) {
             Some(i) => &mut files[*i],
-            None if folders.contains(line.path.as_str()) => continue,
+            None if folders.contains(line.path.trim_end_matches('/')) => continue,
             None => absent.entry(&line.path).or_insert_with(|| FileLine {
                 file_type: (line.size > 0)
                     .then(|| FileType::detect(&line.path.as_str().into(), &[])),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use whit_core::explore::{Exploration, explore};
 use whit_core::inventory::Detail;
+use whit_core::progress::Progress;
 use whit_core::report::Report;
 use whit_core::workspace::Workspace;
 
@@ -20,6 +21,7 @@ pub fn run(args: &Explore, screen: &Screen) -> Result<ExitCode, Failure> {
     screen.clear();
     if let Some(file) = &args.html {
         write(file, &ui::explore::page(&exploration))?;
+        screen.note(&format!("wrote {}", file.display()));
     } else if args.json {
         anstream::println!("{}", serde_json::to_string(&exploration)?);
     } else if args.text || !std::io::stdout().is_terminal() {

@@ -526,7 +526,7 @@ function draw_cards() {
         () => mark(line.kind ? `package ${line.name}` : line.name, (file) => (file.package ?? "no package") === line.name && !(file.layer !== null && file.by !== null))),
       ...before(line), el("td", {}, size(line.bytes)), ...wire(line))));
   if (data.wasted.length) {
-    cards.push(card("wasted", `Wasted: ${size(data.totals.wasted)}`, "whit shrink takes all of this away where nothing needs it.", head("", "size"), data.wasted, (line) =>
+    cards.push(card("wasted", `Wasted: ${size(data.totals.wasted)}`, shrunk ? null : "whit shrink takes all of this away where nothing needs it.", head("", "size"), data.wasted, (line) =>
       el("tr", {}, named(line.name, `${files(line.files)}. ${line.mend}`, line.bytes, most(data.wasted),
         () => mark(line.name, (file) => file.cause !== null && data.causes[file.cause] === line.cause)), el("td", {}, size(line.bytes)), ...wire(line))));
   }
