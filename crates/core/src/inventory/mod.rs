@@ -68,7 +68,7 @@ pub struct Wire {
     pub bytes: u64,
     /// The layer is stored without compression, as no registry has it, and
     /// `bytes` is gzip's size, extrapolated from samples. Measured if
-    /// [`Detail::recompress`] has gzip.
+    /// [`Detail`] asks for it, or for gzip.
     pub estimated: bool,
 }
 
@@ -93,6 +93,9 @@ pub struct Detail {
     pub digests: bool,
     /// Compress every layer again in these ways, to measure.
     pub recompress: Vec<Compression>,
+    /// Measure what gzip makes of layers that are stored plain, instead of
+    /// extrapolating it.
+    pub measure_plain: bool,
 }
 
 /// Why an image cannot be read.

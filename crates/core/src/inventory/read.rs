@@ -109,10 +109,13 @@ impl Reader<'_> {
             source,
         };
         let plain = found.is_plain()?;
-        let ways = &self.detail.recompress;
-        let measured = ways.iter().any(is_gzip);
-        let sample = (plain && !measured).then_some(found.size);
-        let mut tap = Tap::new(stream, sample, ways).map_err(failed)?;
+        let mut ways = self.detail.recompress.clone();
+        let in_addition = plain && self.detail.measure_plain && !ways.iter().any(is_gzip);
+        if in_addition {
+            ways.push(Compression::default());
+        }
+        let sample = (plain && !ways.iter().any(is_gzip)).then_some(found.size);
+        let mut tap = Tap::new(stream, sample, &ways).map_err(failed)?;
         let mut layer = Layer {
             digest: found.digest,
             diff_id: found.diff_id,
@@ -160,6 +163,9 @@ impl Reader<'_> {
             };
         }
         layer.recompressed = seen.recompressed;
+        if in_addition {
+            layer.recompressed.pop();
+        }
         Ok(layer)
     }
 

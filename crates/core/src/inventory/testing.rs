@@ -113,6 +113,7 @@ pub fn inventory(layers: &[&[&str]]) -> Inventory {
     let detail = Detail {
         digests: true,
         recompress: vec![Compression::Zstd { level: 1 }],
+        measure_plain: false,
     };
     read(&Crafted::new(layers).image(), &detail, &|| false).unwrap()
 }

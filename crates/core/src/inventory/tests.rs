@@ -95,13 +95,20 @@ fn sums_by_package_and_type_come_to_the_same() {
 
 #[test]
 fn gzip_that_was_measured_is_not_estimated() {
-    let detail = Detail {
-        recompress: vec![Compression::Gzip { level: 1 }],
-        ..Detail::default()
-    };
-    let image = Crafted::new(&[&["a = 1"], &["b = 2"]]).image();
-    let inventory = read(&image, &detail, &|| false).unwrap();
-    let wire = inventory.wire();
-    let measured = inventory.layers.iter().map(|l| l.recompressed[0].1).sum();
-    assert_eq!((wire.bytes, wire.estimated), (measured, false));
+    let image = Crafted::new(&[&["a = 1"], &["b = 2"]]);
+    let gzip = Compression::default();
+    for (recompress, measure_plain) in [(vec![gzip], false), (vec![], true), (vec![gzip], true)] {
+        let shown = recompress.len();
+        let detail = Detail {
+            recompress,
+            measure_plain,
+            ..Detail::default()
+        };
+        let inventory = read(&image.image(), &detail, &|| false).unwrap();
+        let wire = inventory.wire();
+        assert!(!wire.estimated && wire.bytes < 300, "{wire:?}");
+        for layer in &inventory.layers {
+            assert_eq!(layer.recompressed.len(), shown);
+        }
+    }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-use whit_core::inventory::{Detail, Inventory};
+use whit_core::inventory::Detail;
 use whit_core::settings::Settings;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
 use whit_core::workspace::Workspace;
-use whit_oci::{Compression, Platform};
+use whit_oci::Platform;
 
 use super::inventory::Desk;
 use crate::args::{Size, SizeLimits};
@@ -43,8 +43,14 @@ pub fn run(args: &Size, screen: &Screen) -> Result<ExitCode, Failure> {
     }
     let mut sizes: Vec<ImageSize> = Vec::new();
     let mut over = Vec::new();
+    let detail = Detail {
+        recompress: args.recompress.clone(),
+        // Nothing is refused for an estimate.
+        measure_plain: budget.compressed.is_some(),
+        ..Detail::default()
+    };
     for image in &args.images {
-        let inventory = read(&desk, image, args, &budget)?;
+        let inventory = desk.read(image, &desk.open(image)?, &detail)?;
         let size = measure(image, &inventory, &present, bandwidths);
         over.extend(excesses(&size, &inventory, &budget));
         sizes.push(size);
@@ -67,27 +73,6 @@ pub fn run(args: &Size, screen: &Screen) -> Result<ExitCode, Failure> {
         Failure::refused(anyhow::anyhow!("{}", ui::over_budget(&over)))
             .hint("make it smaller with `whit shrink`, or raise the limit".to_owned()),
     )
-}
-
-/// Reads an image as closely as the budget wants it: what is stored plain is
-/// measured before it is refused for its compressed size.
-fn read(desk: &Desk<'_>, text: &str, args: &Size, budget: &Budget) -> Result<Inventory, Failure> {
-    let image = desk.open(text)?;
-    let mut detail = Detail {
-        recompress: args.recompress.clone(),
-        ..Detail::default()
-    };
-    let any_plain = image
-        .layers()
-        .iter()
-        .map(|layer| layer.is_plain())
-        .collect::<Result<Vec<bool>, _>>()?
-        .contains(&true);
-    let is_gzip = |how: &Compression| matches!(how, Compression::Gzip { .. });
-    if budget.compressed.is_some() && any_plain && !detail.recompress.iter().any(is_gzip) {
-        detail.recompress.insert(0, Compression::default());
-    }
-    desk.read(text, &image, &detail)
 }
 
 /// The limits of the command line.
