@@ -50,9 +50,11 @@ pub struct Basis {
     pub architecture: String,
     /// `3.11`.
     pub python: String,
-    /// Debian's release.
-    pub suite: String,
-    /// Digest of the image that `--base` names.
+    /// Debian's release; none on a base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// The ID of the image that `--base` names: the digest of its
+    /// configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Digest>,
     /// Debian packages that were asked for by name, in order.
@@ -147,6 +149,7 @@ impl Basis {
     /// difference: they are those that a build was found to lack.
     pub fn drift(&self, now: &Basis) -> Vec<Drift> {
         let mut drifts = Vec::new();
+        let suite = |basis: &Basis| basis.suite.clone().unwrap_or_else(|| "none".to_owned());
         let base = |basis: &Basis| {
             basis
                 .base
@@ -159,7 +162,7 @@ impl Basis {
                 now.architecture.clone(),
             ),
             ("Python", self.python.clone(), now.python.clone()),
-            ("the suite", self.suite.clone(), now.suite.clone()),
+            ("the suite", suite(self), suite(now)),
             ("the base image", base(self), base(now)),
         ] {
             if locked != now {
@@ -522,7 +525,7 @@ mod tests {
             basis: Basis {
                 architecture: "amd64".into(),
                 python: "3.11".into(),
-                suite: "bookworm".into(),
+                suite: Some("bookworm".into()),
                 base: None,
                 packages: ["bash".to_owned()].into(),
                 build_packages: ["gcc".to_owned()].into(),

@@ -39,7 +39,8 @@ pub struct Settings {
     /// Debian's name of the release: `bookworm`, `trixie`.
     pub suite: Option<String>,
     pub mirror: Option<String>,
-    /// An image archive that is the runtime instead of Debian's packages.
+    /// An image archive that is the runtime instead of Debian's packages,
+    /// relative to the project.
     pub base: Option<String>,
     pub policy: Option<Policy>,
     pub keep: Option<Vec<String>>,

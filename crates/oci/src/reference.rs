@@ -67,6 +67,28 @@ impl Reference {
         }
     }
 
+    /// Where it is on this machine; `None` for registries and engines.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::DockerArchive { file, .. } | Self::OciArchive { file, .. } => Some(file),
+            Self::Oci { dir, .. } => Some(dir),
+            Self::Path { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The same, with a relative path taken from `folder`.
+    pub fn from_folder(mut self, folder: &Path) -> Self {
+        match &mut self {
+            Self::DockerArchive { file: path, .. }
+            | Self::OciArchive { file: path, .. }
+            | Self::Oci { dir: path, .. }
+            | Self::Path { path, .. } => *path = folder.join(&*path),
+            Self::Registry(_) | Self::DockerDaemon(_) | Self::Podman(_) | Self::Name(_) => {}
+        }
+        self
+    }
+
     fn bare(text: &str, exists: &dyn Fn(&Path) -> bool) -> Self {
         let (path, name) = split(text, exists);
         if exists(&path) || looks_like_a_path(&path) {
@@ -222,5 +244,18 @@ mod tests {
             Reference::parse("oci:"),
             Err(ReferenceError::NoPath(..))
         ));
+    }
+
+    #[test]
+    fn paths_of_a_file_are_relative_to_its_folder() {
+        for (text, expected) in [
+            ("oci:here:1.2", "oci:/project/here:1.2"),
+            ("base.tar", "/project/base.tar"),
+            ("docker-archive:/there.tar", "docker-archive:/there.tar"),
+            ("docker://a/b", "docker://a/b"),
+        ] {
+            let reference = parse(text).from_folder(Path::new("/project"));
+            assert_eq!(reference.to_string(), expected);
+        }
     }
 }

@@ -108,6 +108,7 @@ Examples:
   whit build                          # the project in this folder -> NAME.tar
   whit build examples/fastapi -o oci:out:latest
   whit build . -- python -m app --port 8000
+  docker save mycompany/python:3.12 -o base.tar && whit build . --base base.tar
   whit build . --probe 'GET /items?limit=1' --probe 'POST /items json={\"name\":\"a\"}'
   docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi";
 
@@ -171,7 +172,14 @@ pub struct Build {
     #[command(flatten)]
     pub content: Content,
 
-    /// Python's version: 3.11 or 3.13
+    /// An image archive as the runtime, in the place of Debian packages
+    ///
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path. Its own
+    /// Python runs the app; its variables, user and working directory are
+    /// inherited as after a FROM.
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath, help_heading = "Runtime")]
+    pub base: Option<String>,
+    /// Python's version: 3.11 or 3.13; with --base, one that the base has
     #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
     pub python: Option<String>,
     /// Debian's suite: bookworm or trixie

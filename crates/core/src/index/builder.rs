@@ -184,6 +184,17 @@ impl Builder {
         }
     }
 
+    /// The tree so far, to look paths up in. No file has a package yet, and
+    /// the names of a hard link do not know each other.
+    pub fn snapshot(&self) -> Tree {
+        let nodes = self
+            .slots
+            .iter()
+            .map(|(path, slot)| (path.clone(), slot.node.clone()))
+            .collect();
+        Tree::new(nodes, Vec::new())
+    }
+
     /// Ends the building: packages are found and files assigned to them.
     /// `read` gives the content of a file of the tree by its path in
     /// [`NodeKind::File::content`].

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use whit_oci::{ImageConfig, ImagePath};
-use whit_sandbox::{Command, Mount, Network, Spec, Stdin, Upper};
+use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper};
 
 use super::{Error, Identity, Limits, Users};
 use crate::index::{NodeKind, Tree};
@@ -144,6 +146,43 @@ impl Stage {
             stdin: Stdin::Null,
             trace: false,
         })
+    }
+
+    /// Runs one of whit's own questions to its end; its answer is what it
+    /// wrote to standard output.
+    ///
+    /// # Errors
+    /// The last line of what it complained about, or why it did not end.
+    pub fn ask(
+        &self,
+        command: &Command,
+        patience: Duration,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<u8>, String> {
+        let said = |error: whit_sandbox::Error| error.to_string();
+        let mut running = Running::start(&self.spec(), command).map_err(said)?;
+        let start = Instant::now();
+        while running
+            .wait(Duration::from_millis(100))
+            .map_err(said)?
+            .is_none()
+        {
+            if cancel.load(Ordering::Relaxed) {
+                return Err("interrupted".to_owned());
+            }
+            if start.elapsed() > patience {
+                return Err("it did not end".to_owned());
+            }
+        }
+        let outcome = running.finish().map_err(said)?;
+        match outcome.exit {
+            Exit::Code(0) => Ok(outcome.stdout),
+            _ => Err(String::from_utf8_lossy(&outcome.stderr)
+                .lines()
+                .last()
+                .unwrap_or("it failed without a word")
+                .to_owned()),
+        }
     }
 
     /// The user that the image runs as.

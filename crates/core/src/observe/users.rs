@@ -73,6 +73,19 @@ impl Users {
         Self { users, groups }
     }
 
+    /// The name of a user that is listed, by name or number.
+    pub fn name_of(&self, user: &str) -> Option<&str> {
+        self.find(user).map(|known| known.name.as_str())
+    }
+
+    fn find(&self, user: &str) -> Option<&User> {
+        let number = user.parse::<u32>().ok();
+        self.users
+            .iter()
+            .find(|known| known.name == user)
+            .or_else(|| self.users.iter().find(|known| Some(known.uid) == number))
+    }
+
     /// Resolves the configuration's `User`: ``, `user`, `uid`, `user:group`
     /// and `uid:gid`, mixed too.
     ///
@@ -83,11 +96,7 @@ impl Users {
         let (user, group) = spec.split_once(':').unwrap_or((spec, ""));
         let wanted = if user.is_empty() { "0" } else { user };
         let number = wanted.parse::<u32>().ok();
-        let known = self
-            .users
-            .iter()
-            .find(|u| u.name == wanted)
-            .or_else(|| self.users.iter().find(|u| Some(u.uid) == number));
+        let known = self.find(wanted);
         let mut identity = match (known, number) {
             (Some(user), _) => Identity {
                 uid: user.uid,

@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use whit_oci::ImagePath;
-use whit_sandbox::{Access, Exit, Mount, Running, Touch, Trace};
+use whit_sandbox::{Access, Mount, Touch, Trace};
 
 use super::{Error, Tools, Wish, prove};
 use crate::index::FileId;
@@ -240,7 +239,7 @@ impl Ground {
         command.uid = 0;
         command.gid = 0;
         command.groups = Vec::new();
-        run(&stage, &command, tools).map(drop)
+        stage.ask(&command, PATIENCE, tools.cancel).map(drop)
     }
 }
 
@@ -259,37 +258,7 @@ fn give_away(folder: &std::path::Path) -> std::io::Result<()> {
 /// What an interpreter answers, asked in the app's environment.
 fn ask(stage: &Stage, argv: &[String], tools: &Tools<'_>) -> Result<Vec<u8>, String> {
     let command = stage.command(argv).map_err(|error| error.to_string())?;
-    run(stage, &command, tools)
-}
-
-fn run(
-    stage: &Stage,
-    command: &whit_sandbox::Command,
-    tools: &Tools<'_>,
-) -> Result<Vec<u8>, String> {
-    let mut running = Running::start(&stage.spec(), command).map_err(|error| error.to_string())?;
-    let start = Instant::now();
-    while running
-        .wait(Duration::from_millis(100))
-        .map_err(|error| error.to_string())?
-        .is_none()
-    {
-        if tools.cancel.load(Ordering::Relaxed) {
-            return Err("interrupted".to_owned());
-        }
-        if start.elapsed() > PATIENCE {
-            return Err("it did not end".to_owned());
-        }
-    }
-    let outcome = running.finish().map_err(|error| error.to_string())?;
-    match outcome.exit {
-        Exit::Code(0) => Ok(outcome.stdout),
-        _ => Err(String::from_utf8_lossy(&outcome.stderr)
-            .lines()
-            .last()
-            .unwrap_or("it failed without a word")
-            .to_owned()),
-    }
+    stage.ask(&command, PATIENCE, tools.cancel)
 }
 
 /// The folders that a variable of the image lists.

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use whit_oci::{Entry, ImageConfig, ImagePath, Kind, Meta};
+use whit_oci::{Entry, ImagePath, Kind, Meta};
 
 use super::FatRoot;
+use super::base::Base;
 use super::debian::Assembled;
 use super::project::{self, Project, ProjectError};
 use crate::index::{Builder, IndexError, Owner, ScanError, contents, scan};
@@ -22,41 +23,82 @@ pub enum AssemblyError {
     Index(#[from] IndexError),
 }
 
+/// What is at the bottom.
+#[derive(Debug)]
+pub struct Runtime {
+    pub dir: PathBuf,
+    builder: Builder,
+    /// Layers of the builder.
+    layers: u16,
+    passwd: String,
+    group: String,
+}
+
+impl Runtime {
+    /// A root of Debian packages.
+    pub fn of_packages(assembled: &Assembled) -> Result<Self, IndexError> {
+        let mut builder = Builder::new();
+        for entry in &assembled.entries {
+            builder.apply(0, entry)?;
+        }
+        let table =
+            |name: &str| std::fs::read_to_string(assembled.dir.join(name)).unwrap_or_default();
+        Ok(Self {
+            dir: assembled.dir.clone(),
+            builder,
+            layers: 1,
+            passwd: table("etc/passwd"),
+            group: table("etc/group"),
+        })
+    }
+
+    /// An image.
+    pub fn of_base(base: Base) -> Self {
+        Self {
+            dir: base.dir,
+            builder: base.builder,
+            layers: base.layers,
+            passwd: base.passwd,
+            group: base.group,
+        }
+    }
+}
+
 /// What an app stands on.
 pub struct Parts<'a> {
-    pub runtime: &'a Assembled,
-    /// The folder in which `dependencies` were installed.
+    pub runtime: Runtime,
+    /// The folder in which the dependencies were installed.
     pub dependencies: Option<&'a Path>,
     /// The folder in which the project itself was installed, where it is a
     /// package.
     pub installed: Option<&'a Path>,
     /// An empty folder for the app's layer.
     pub app: &'a Path,
-    /// Files that whit itself writes into the project, not part of the app.
-    pub outputs: &'a [PathBuf],
+    /// Files in the project's folder that are whit's business and not part of
+    /// the app.
+    pub foreign: &'a [PathBuf],
 }
 
 /// Lays the layers and indexes them. Returns warnings beside the root.
 pub fn assemble(
     project: &Project,
-    parts: &Parts<'_>,
+    parts: Parts<'_>,
     architecture: &str,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<(FatRoot, Vec<String>), AssemblyError> {
-    let files = project.files(parts.outputs)?;
-    let mut dirs = vec![parts.runtime.dir.clone()];
+    let files = project.files(parts.foreign)?;
+    let runtime = parts.runtime;
+    let tables = (runtime.passwd.as_str(), runtime.group.as_str());
+    let users = project::lay_out(project, &files.placed, tables, parts.app)?;
+    let mut dirs = vec![runtime.dir];
     dirs.extend(parts.dependencies.map(Path::to_owned));
     dirs.extend(parts.installed.map(Path::to_owned));
-    let users = project::lay_out(project, &files.placed, &dirs, parts.app)?;
     dirs.push(parts.app.to_owned());
 
     let root_owned = Owner::Fixed { uid: 0, gid: 0 };
-    let mut builder = Builder::new();
-    for entry in &parts.runtime.entries {
-        builder.apply(0, entry)?;
-    }
+    let mut builder = runtime.builder;
     let above = [parts.dependencies, parts.installed, Some(parts.app)];
-    for (layer, dir) in (1_u16..).zip(above) {
+    for (layer, dir) in (runtime.layers..).zip(above) {
         if let Some(dir) = dir {
             scan(&mut builder, dir, layer, root_owned, cancelled)?;
         }
@@ -73,19 +115,20 @@ pub fn assemble(
             kind: Kind::Dir,
             meta,
         };
-        builder.apply(3, &folder)?;
+        builder.apply(runtime.layers + 2, &folder)?;
     }
     let tree = builder.finish(&contents(&dirs));
     let certificates = tree
         .lookup(&ImagePath::from("etc/ssl/certs/ca-certificates.crt"))
         .is_some();
-    let config: ImageConfig = project.image_config(architecture, certificates);
+    let mut layering = vec![LayerClass::Runtime; usize::from(runtime.layers)];
+    // A layer beyond these belongs to the app, too.
+    layering.extend([LayerClass::Dependencies, LayerClass::App]);
     let root = FatRoot {
         tree,
         dirs,
-        config,
-        // A layer beyond the third belongs to the app, too.
-        layering: Some(LayerClass::ALL.to_vec()),
+        config: project.image_config(architecture, certificates),
+        layering: Some(layering),
         stored: None,
     };
     Ok((root, files.warnings))

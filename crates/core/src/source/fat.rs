@@ -1,25 +1,23 @@
-//! `whit build`'s source: the fat root of a project, from Debian packages,
-//! Python packages and the project's own files.
+//! `whit build`'s source: the fat root of a project, from Debian packages or
+//! a base image, Python packages and the project's own files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::FatRoot;
-use super::assembly::{self, AssemblyError, Parts};
+use super::assembly::{self, AssemblyError, Parts, Runtime};
+use super::base::Base;
 use super::debian::{self, Assembled, Desk, LockedDeb, Mirror, Suite};
-use super::project::{Project, Requirements};
-use super::python_deps::{self, InstallError, Installed, Outcome, Request};
+use super::project::{self, Project, Requirements};
+use super::python_deps::{self, Inherited, InstallError, Installed, Outcome, Request};
 use crate::lock::{Basis, Lock, LockError};
 use crate::pipeline::{Stopwatch, Tools};
 
 /// What a fat root is made from.
 pub struct Recipe<'a> {
     pub project: &'a Project,
-    pub mirror: &'a Mirror,
     /// Debian's name of the architecture.
     pub architecture: &'a str,
-    /// Debian packages that the user names for builds of dependencies.
-    pub build_packages: &'a [String],
     /// The invoking user's environment, for uv and pip.
     pub environment: &'a BTreeMap<String, String>,
     /// Where the lock is, or will be.
@@ -28,8 +26,24 @@ pub struct Recipe<'a> {
     pub locked: bool,
     /// `SOURCE_DATE_EPOCH`, or the time of day: the date of a new lock.
     pub date: i64,
-    /// Files that whit writes into the project, no part of the app.
-    pub outputs: &'a [PathBuf],
+    /// Files in the project's folder that are whit's business and not part of
+    /// the app.
+    pub foreign: &'a [PathBuf],
+}
+
+/// What the project stands on.
+pub enum Foundation<'a> {
+    Debian(Larder<'a>),
+    Base(Box<Base>),
+}
+
+/// Where Debian packages come from.
+#[derive(Clone, Copy)]
+pub struct Larder<'a> {
+    pub mirror: &'a Mirror,
+    pub desk: Desk<'a>,
+    /// Those that the user names for builds of dependencies.
+    pub build_packages: &'a [String],
 }
 
 /// A fat root, and what it was made from.
@@ -60,6 +74,12 @@ pub enum CookError {
     /// No set of compilers was enough.
     #[error("a dependency does not build, whatever is installed for it: {0}")]
     Unbuildable(String),
+    #[error("the base {base} lacks {}: {because}", packages.join(", "))]
+    BaseLacks {
+        base: String,
+        packages: Vec<String>,
+        because: String,
+    },
 }
 
 impl CookError {
@@ -72,6 +92,13 @@ impl CookError {
             CookError::Unbuildable(_) => {
                 Some("name the Debian package that it needs: --build-package NAME".to_owned())
             }
+            CookError::BaseLacks { packages, .. } if *packages == python_deps::FETCHES_UV => {
+                Some("install uv on this machine, or pip in the base".to_owned())
+            }
+            CookError::BaseLacks { packages, .. } => Some(format!(
+                "install in the base what Debian calls {}, take a version that has wheels, or leave --base away: whit then adds what builds need, outside of the image",
+                packages.join(" ")
+            )),
             CookError::Assembly(AssemblyError::Project(error)) => error.hint(),
             _ => None,
         }
@@ -87,34 +114,30 @@ const MAX_BUILD_ROUNDS: usize = 4;
 /// on top.
 pub fn cook(
     recipe: &Recipe<'_>,
-    desk: Desk<'_>,
+    foundation: Foundation<'_>,
     tools: &Tools<'_>,
     watch: &mut Stopwatch,
 ) -> Result<Cooked, CookError> {
-    let suite: Suite = recipe.project.python.suite.parse()?;
-    let basis = basis(recipe);
+    let basis = basis(recipe, &foundation);
     let known = Lock::fitting(recipe.lock, &basis, recipe.locked)?;
-    let kitchen = Kitchen {
-        recipe,
-        desk,
-        suite,
-        known: known.as_ref(),
+    let stock = match foundation {
+        Foundation::Debian(larder) => {
+            Kitchen::new(recipe, larder, known.as_ref())?.stock(tools, watch)?
+        }
+        Foundation::Base(base) => on_base(recipe, *base, known.as_ref(), tools, watch)?,
     };
-    let debs = watch.time("runtime", || kitchen.runtime_debs())?;
-    let runtime = watch.time("runtime", || kitchen.assemble(&debs))?;
-    let installed = watch.time("dependencies", || kitchen.install(&runtime, tools))?;
     let app = tools.workspace.folder("app")?;
     let cancelled = || tools.check_cancelled().is_err();
-    let folders = installed.as_ref().map(|done| &done.installed);
+    let folders = stock.installation.as_ref().map(|done| &done.installed);
     let (root, warnings) = watch.time("assemble", || {
         assembly::assemble(
             recipe.project,
-            &Parts {
-                runtime: &runtime,
+            Parts {
+                runtime: stock.runtime,
                 dependencies: folders.map(|done| done.dependencies.as_path()),
                 installed: folders.and_then(|done| done.project.as_deref()),
                 app: &app,
-                outputs: recipe.outputs,
+                foreign: recipe.foreign,
             },
             recipe.architecture,
             &cancelled,
@@ -122,20 +145,17 @@ pub fn cook(
     })?;
     let lock_is_new = known.is_none();
     let lock = known.unwrap_or_else(|| {
-        let (pinned, build_debs, build_packages) = match installed {
-            Some(done) => (done.installed.pinned, done.build_debs, done.build_packages),
-            None => Default::default(),
-        };
+        let done = stock.installation.unwrap_or_default();
         let basis = Basis {
-            build_packages: build_packages.into_iter().collect(),
+            build_packages: done.build_packages.into_iter().collect(),
             ..basis
         };
         Lock {
             date: recipe.date,
             basis,
-            debs,
-            build_debs,
-            python: pinned,
+            debs: stock.debs,
+            build_debs: done.build_debs,
+            python: done.installed.pinned,
         }
     });
     Ok(Cooked {
@@ -147,38 +167,134 @@ pub fn cook(
 }
 
 /// What a lock has to be made for, to be of use here.
-fn basis(recipe: &Recipe<'_>) -> Basis {
+fn basis(recipe: &Recipe<'_>, foundation: &Foundation<'_>) -> Basis {
     let project = recipe.project;
-    Basis {
+    let basis = Basis {
         architecture: recipe.architecture.to_owned(),
-        python: project.python.version.to_owned(),
-        suite: project.python.suite.to_owned(),
-        base: None,
-        packages: project
-            .debian
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect(),
-        build_packages: recipe.build_packages.iter().cloned().collect(),
+        python: project.python.version.clone(),
         inputs: project.inputs.clone(),
+        ..Basis::default()
+    };
+    match foundation {
+        Foundation::Debian(larder) => Basis {
+            suite: project.python.suite.map(str::to_owned),
+            packages: project
+                .debian
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+            build_packages: larder.build_packages.iter().cloned().collect(),
+            ..basis
+        },
+        Foundation::Base(base) => Basis {
+            base: Some(base.digest),
+            ..basis
+        },
     }
 }
 
+/// The runtime and the dependencies, before the app is laid on top.
+struct Stock {
+    runtime: Runtime,
+    /// The runtime's packages; none on a base.
+    debs: Vec<LockedDeb>,
+    /// `None` where there is nothing to install.
+    installation: Option<Installation>,
+}
+
 /// What an installation leaves for the lock.
+#[derive(Default)]
 struct Installation {
     installed: Installed,
     build_debs: Vec<LockedDeb>,
     build_packages: Vec<String>,
 }
 
+fn nothing_to_install(project: &Project) -> bool {
+    project.requirements == Requirements::Nothing && project.installed.is_none()
+}
+
+/// A base has everything that there will be: what a build lacks is not added.
+fn on_base(
+    recipe: &Recipe<'_>,
+    base: Base,
+    known: Option<&Lock>,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+) -> Result<Stock, CookError> {
+    let project = recipe.project;
+    let env = project::inherited(&base.config);
+    let install = || -> Result<Option<Installation>, CookError> {
+        if nothing_to_install(project) {
+            return Ok(None);
+        }
+        let outcome = python_deps::install(&Request {
+            project,
+            lowers: std::slice::from_ref(&base.dir),
+            runtime_key: &format!("base {}", base.digest),
+            build_packages: &[],
+            base: Some(Inherited {
+                env: &env,
+                path: &project.usual_path,
+            }),
+            cache: &tools.cache.dependencies()?,
+            environment: recipe.environment,
+            locked: known.map(|known| &known.python),
+            progress: tools.progress,
+            cancel: tools.cancel,
+        })?;
+        match outcome {
+            Outcome::Ready(installed) => Ok(Some(Installation {
+                installed,
+                ..Installation::default()
+            })),
+            Outcome::NeedsBuildPackages { packages, because } => Err(CookError::BaseLacks {
+                base: base.name.clone(),
+                packages,
+                because,
+            }),
+        }
+    };
+    Ok(Stock {
+        installation: watch.time("dependencies", install)?,
+        debs: Vec::new(),
+        runtime: Runtime::of_base(base),
+    })
+}
+
+/// Debian packages become a runtime here.
 struct Kitchen<'a> {
     recipe: &'a Recipe<'a>,
-    desk: Desk<'a>,
+    larder: Larder<'a>,
     suite: Suite,
     known: Option<&'a Lock>,
 }
 
-impl Kitchen<'_> {
+impl<'a> Kitchen<'a> {
+    fn new(
+        recipe: &'a Recipe<'a>,
+        larder: Larder<'a>,
+        known: Option<&'a Lock>,
+    ) -> Result<Self, CookError> {
+        let suite = recipe.project.python.suite.unwrap_or_default().parse()?;
+        Ok(Self {
+            recipe,
+            larder,
+            suite,
+            known,
+        })
+    }
+
+    fn stock(&self, tools: &Tools<'_>, watch: &mut Stopwatch) -> Result<Stock, CookError> {
+        let debs = watch.time("runtime", || self.runtime_debs())?;
+        let assembled = watch.time("runtime", || self.assemble(&debs))?;
+        Ok(Stock {
+            installation: watch.time("dependencies", || self.install(&assembled, tools))?,
+            runtime: Runtime::of_packages(&assembled).map_err(AssemblyError::from)?,
+            debs,
+        })
+    }
+
     fn runtime_debs(&self) -> Result<Vec<LockedDeb>, CookError> {
         if let Some(known) = self.known {
             return Ok(known.debs.clone());
@@ -190,11 +306,11 @@ impl Kitchen<'_> {
 
     fn resolve(&self, wanted: &[&str]) -> Result<Vec<LockedDeb>, CookError> {
         let indexes = debian::load_indexes(
-            self.recipe.mirror,
+            self.larder.mirror,
             self.suite,
             self.recipe.architecture,
             INDEX_AGE,
-            self.desk,
+            self.larder.desk,
         )?;
         Ok(debian::lock(indexes.resolve(wanted)?))
     }
@@ -203,8 +319,8 @@ impl Kitchen<'_> {
         Ok(debian::assemble(
             debs,
             self.recipe.architecture,
-            self.recipe.mirror,
-            self.desk,
+            self.larder.mirror,
+            self.larder.desk,
         )?)
     }
 
@@ -216,12 +332,12 @@ impl Kitchen<'_> {
         tools: &Tools<'_>,
     ) -> Result<Option<Installation>, CookError> {
         let project = self.recipe.project;
-        if project.requirements == Requirements::Nothing && project.installed.is_none() {
+        if nothing_to_install(project) {
             return Ok(None);
         }
         let mut extra: Vec<String> = match self.known {
             Some(known) => known.basis.build_packages.iter().cloned().collect(),
-            None => self.recipe.build_packages.to_vec(),
+            None => self.larder.build_packages.to_vec(),
         };
         let mut because = String::new();
         for _ in 0..MAX_BUILD_ROUNDS {
@@ -232,6 +348,7 @@ impl Kitchen<'_> {
                 lowers: std::slice::from_ref(&root.dir),
                 runtime_key: &runtime.key.hex(),
                 build_packages: &extra,
+                base: None,
                 cache: &tools.cache.dependencies()?,
                 environment: self.recipe.environment,
                 locked: self.known.map(|known| &known.python),

@@ -16,17 +16,7 @@ pub fn open(
     limit: Option<u64>,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<FatRoot, UnpackError> {
-    let mut unpacker = Unpacker::new(dir, Builder::new(), limit, cancelled)?;
-    for (i, layer) in image.layers().iter().enumerate() {
-        let Some(reader) = image.read_layer(i) else {
-            break;
-        };
-        // The number of layers is bounded far below 65,536 when an image is
-        // opened.
-        let number = u16::try_from(i).unwrap_or(u16::MAX);
-        unpacker.layer(number, &image.layer_name(i), layer.size, &mut reader?)?;
-    }
-    let builder = unpacker.finish()?;
+    let builder = unpack(image, dir, limit, cancelled)?.finish()?;
     let dirs = vec![dir.to_path_buf()];
     Ok(FatRoot {
         tree: builder.finish(&contents(&dirs)),
@@ -35,4 +25,31 @@ pub fn open(
         layering: None,
         stored: None,
     })
+}
+
+/// The layers of `image`, unpacked into `dir` and ready for more.
+pub fn unpack<'a>(
+    image: &Image,
+    dir: &Path,
+    limit: Option<u64>,
+    cancelled: &'a dyn Fn() -> bool,
+) -> Result<Unpacker<'a>, UnpackError> {
+    let mut unpacker = Unpacker::new(dir, Builder::new(), limit, cancelled)?;
+    for (i, layer) in image.layers().iter().enumerate() {
+        let Some(reader) = image.read_layer(i) else {
+            break;
+        };
+        unpacker.layer(
+            layer_number(i),
+            &image.layer_name(i),
+            layer.size,
+            &mut reader?,
+        )?;
+    }
+    Ok(unpacker)
+}
+
+/// The number of layers is bounded far below 65,536 when an image is opened.
+pub fn layer_number(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
 }

@@ -2,6 +2,7 @@
 //! runtime, dependencies and code are put together here.
 
 pub mod assembly;
+pub mod base;
 pub mod debian;
 pub mod fat;
 pub mod ignore;

@@ -10,42 +10,39 @@ use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
 use whit_core::settings::{Port, Settings};
+use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, Mirror};
-use whit_core::source::fat::{self, Recipe};
+use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
 use whit_core::source::project::{self, Project};
-use whit_core::workspace::{CacheDirs, Workspace};
+use whit_oci::Reference;
 
 use super::wish::{Flags, finish};
+use super::workplace::{Workplace, open_image};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
+    let place = Workplace::open()?;
+    let (around, tools) = (&place.around, place.tools(screen));
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,
         content: &args.content,
     };
-    let workspace = Workspace::create(&around.cache)?;
-    let tools = Tools {
-        cache: &CacheDirs::new(&around.cache),
-        workspace: &workspace,
-        progress: screen,
-        cancel: &around.cancel,
-    };
     let mut watch = Stopwatch::default();
 
-    let settings = settings(args, &around)?;
-    if let Some(base) = &settings.base {
-        return Err(Failure::input(anyhow::anyhow!(
-            "`base = {base:?}`: an image as the runtime is not built yet"
-        ))
-        .hint(
-            "build on Debian packages, or make the whole image and use `whit shrink`".to_owned(),
-        ));
-    }
-    let project = project::detect(&args.dir, &settings).map_err(|error| {
+    let settings = settings(args, around)?;
+    let reference = settings.base.as_deref().map(Reference::parse).transpose()?;
+    let base = match &reference {
+        Some(reference) => {
+            screen.phase("unpacking the base", None);
+            let limit = flags.max_unpacked()?;
+            Some(watch.time("unpack", || open_base(reference, &settings, limit, &tools))?)
+        }
+        None => None,
+    };
+    let project = project::detect(&args.dir, &settings, base.as_ref()).map_err(|error| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
@@ -56,29 +53,44 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
         ));
     }
 
-    let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
-    let desk = Desk {
-        cache: &downloads,
-        progress: screen,
-        cancel: &around.cancel,
-        now: around.now,
-    };
     let lock_place = lock_place(&project);
+    let foreign: Vec<PathBuf> = reference
+        .as_ref()
+        .and_then(Reference::path)
+        .and_then(|path| path.canonicalize().ok())
+        .into_iter()
+        .collect();
     let recipe = Recipe {
         project: &project,
-        mirror: &mirror(settings.mirror.as_deref())?,
         architecture: debian_architecture(),
-        build_packages: settings.build_packages.as_deref().unwrap_or_default(),
         environment: &around.environment,
         lock: &lock_place,
         locked: args.locked,
         date: around.source_date_epoch.unwrap_or(around.now),
-        outputs: &[],
+        foreign: &foreign,
     };
-    let cooked = fat::cook(&recipe, desk, &tools, &mut watch).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })?;
+    let cooked = match base {
+        Some(base) => cook(
+            &recipe,
+            Foundation::Base(Box::new(base)),
+            &tools,
+            &mut watch,
+        )?,
+        None => {
+            let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
+            let larder = Larder {
+                mirror: &mirror(settings.mirror.as_deref())?,
+                desk: Desk {
+                    cache: &downloads,
+                    progress: screen,
+                    cancel: &around.cancel,
+                    now: around.now,
+                },
+                build_packages: settings.build_packages.as_deref().unwrap_or_default(),
+            };
+            cook(&recipe, Foundation::Debian(larder), &tools, &mut watch)?
+        }
+    };
     for warning in &cooked.warnings {
         screen.note(warning);
     }
@@ -99,6 +111,37 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     finish(&original, &wish, &flags, &tools, &mut watch, screen)
 }
 
+/// Unpacks the image that is to be the runtime.
+fn open_base(
+    reference: &Reference,
+    settings: &Settings,
+    limit: Option<u64>,
+    tools: &Tools<'_>,
+) -> Result<Base, Failure> {
+    let name = reference.to_string();
+    project::check_with_base(settings, &name).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    let image = open_image(reference, None, tools)?;
+    Base::open(&image, &name, debian_architecture(), limit, tools).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })
+}
+
+fn cook(
+    recipe: &Recipe<'_>,
+    foundation: Foundation<'_>,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+) -> Result<Cooked, Failure> {
+    fat::cook(recipe, foundation, tools, watch).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })
+}
+
 /// Flags before the environment before files.
 fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
     let flags = Settings {
@@ -111,6 +154,7 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         python: args.python.clone(),
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
+        base: args.base.clone(),
         build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
         ..Settings::default()
     };
@@ -127,7 +171,18 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
+    let files = Settings {
+        base: files.base.map(|base| beside(&base, folder)).transpose()?,
+        ..files
+    };
     Ok(flags.or(environment).or(files))
+}
+
+/// An image that a file of the project names, relative to the project.
+fn beside(image: &str, folder: &Path) -> Result<String, Failure> {
+    let exists = |path: &Path| folder.join(path).exists();
+    let reference = Reference::parse_with(image, &exists)?;
+    Ok(reference.from_folder(folder).to_string())
 }
 
 fn ports(numbers: &[u16]) -> Option<Vec<Port>> {
@@ -182,7 +237,7 @@ fn keep_lock(lock: &Lock, place: &Path, screen: &Screen) {
     }
 }
 
-/// Debian's name of this machine's architecture.
+/// This machine's architecture, for which Debian and Go have the same name.
 fn debian_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",

@@ -9,3 +9,4 @@ pub mod shrink;
 pub mod size;
 pub mod why;
 mod wish;
+mod workplace;

@@ -7,32 +7,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use whit_core::observe::{Stage, forward};
-use whit_core::pipeline::Tools;
-use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::Reference;
 use whit_sandbox::{Exit, Network, Running, Stdin};
 
-use super::shrink::open;
+use super::workplace::{Workplace, unpack_image};
 use crate::args::{NetworkChoice, Run};
-use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
-    let workspace = Workspace::create(&around.cache)?;
-    let tools = Tools {
-        cache: &CacheDirs::new(&around.cache),
-        workspace: &workspace,
-        progress: screen,
-        cancel: &around.cancel,
-    };
+    let place = Workplace::open()?;
+    let tools = place.tools(screen);
     let reference = Reference::parse(&args.image)?;
-    let image = open(&reference, args.platform.as_deref(), None, &tools)?;
+    let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;
     let mut stage = Stage::new(
         &image.dirs,
         &image.config,
         &image.tree,
-        &workspace.folder("stage")?,
+        &tools.workspace.folder("stage")?,
     )?;
     if !args.args.is_empty() {
         let mut argv = image.config.entrypoint();
@@ -76,7 +67,7 @@ pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
                 let _ = forward::forward(listener, &connect, stop);
             });
         }
-        let exit = wait(&running, &around.cancel);
+        let exit = wait(&running, tools.cancel);
         stop.store(true, Ordering::Relaxed);
         exit
     })?;

@@ -65,7 +65,6 @@ pub(super) struct State {
     pub(super) tops: HashSet<(DistributionId, String)>,
     mains: HashSet<FileId>,
     stars: HashMap<FileId, Vec<FileId>>,
-    reads_source: BTreeSet<FileId>,
     /// Packages named by strings, and what is looked for in such.
     named: BTreeSet<String>,
     suffixes: BTreeSet<(String, bool)>,
@@ -191,33 +190,6 @@ impl<'a> Python<'a> {
     /// The files of a module and of the packages around it.
     fn files_of<'m>(&'m self, module: &'m str) -> impl Iterator<Item = FileId> + 'm {
         ends(module).filter_map(|end| file_of(&self.modules.find(&module[..end])?))
-    }
-
-    /// Files of packages that read their own source while running: their
-    /// `.py` must stay.
-    pub fn needs_source(&self) -> BTreeSet<FileId> {
-        let state = self.state();
-        let mut whole: BTreeSet<DistributionId> = BTreeSet::new();
-        let mut files = BTreeSet::new();
-        for file in &state.reads_source {
-            match state.units.get(file).map(|unit| unit.origin) {
-                Some(Origin::Library(id)) => {
-                    whole.insert(id);
-                }
-                Some(Origin::Stray | Origin::User) => {
-                    files.insert(*file);
-                }
-                _ => {}
-            }
-        }
-        for file in state.units.keys() {
-            if let Some(owner) = self.distributions.owner(*file)
-                && whole.contains(&owner)
-            {
-                files.insert(*file);
-            }
-        }
-        files
     }
 
     /// The module name of every Python file reached so far.
@@ -349,14 +321,11 @@ impl<'a> Python<'a> {
                 self.tree.path(file)
             ));
         }
-        if imports.reads_source {
-            state.reads_source.insert(file);
-            if let Origin::Library(id) = origin
-                && state.self_readers.insert(id)
-            {
-                woken
-                    .extend(state.scopes_behind(&Gate::TypeChecking, |unit| unit.origin == origin));
-            }
+        if imports.reads_source
+            && let Origin::Library(id) = origin
+            && state.self_readers.insert(id)
+        {
+            woken.extend(state.scopes_behind(&Gate::TypeChecking, |unit| unit.origin == origin));
         }
         if let Some((name, _)) = &name {
             for (to, how) in surroundings::files(self, name) {

@@ -36,8 +36,8 @@ pub struct Imports {
     /// The file imports what it finds next to itself: `pkgutil.iter_modules`,
     /// or a computed import beside `__file__` or `__path__`.
     pub scans_siblings: bool,
-    /// The file reads source text of functions (`inspect.getsource`,
-    /// `linecache`): its package must keep its source.
+    /// The file reads the source of modules (`inspect.getsource`), as lazy
+    /// loaders do that take their imports from the blocks for type checkers.
     pub reads_source: bool,
     /// The source has errors; imports behind one may be unseen.
     pub broken: bool,

@@ -1,6 +1,7 @@
 //! The user that the image runs as.
 
 use super::ProjectError;
+use crate::observe::Users;
 
 /// A user and its group, by number: an orchestrator that demands "not root"
 /// can only check a number.
@@ -10,7 +11,8 @@ pub struct Account {
     pub name: String,
     pub uid: u32,
     pub gid: u32,
-    pub home: String,
+    /// The home that is made for it; `None` for a user that has one.
+    pub home: Option<String>,
 }
 
 /// distroless's convention, which most cluster policies know.
@@ -27,17 +29,30 @@ impl Account {
             name: name.to_owned(),
             uid,
             gid,
-            home: match uid {
-                0 => "/root".to_owned(),
-                _ => format!("/home/{name}"),
-            },
+            home: (uid != 0).then(|| format!("/home/{name}")),
         }
     }
 
-    /// Reads `user`, `uid`, `user:group` or `uid:gid`. A name other than
-    /// `root` gets the number 65532, because the image that knew its number
-    /// is not there.
-    pub fn parse(text: &str, said_by: &str) -> Result<Self, ProjectError> {
+    /// A user that the base has, as engines resolve it; `None` for any other.
+    fn of_base(text: &str, base: &Users) -> Option<Self> {
+        let user = text.split_once(':').map_or(text, |(user, _)| user);
+        let name = base.name_of(user)?;
+        let identity = base.resolve(text).ok()?;
+        Some(Self {
+            name: name.to_owned(),
+            uid: identity.uid,
+            gid: identity.gid,
+            home: None,
+        })
+    }
+
+    /// Reads `user`, `uid`, `user:group` or `uid:gid`. A name that is neither
+    /// `root` nor one of the base's users gets the number 65532: the image
+    /// that knew its number is not there.
+    pub fn parse(text: &str, said_by: &str, base: &Users) -> Result<Self, ProjectError> {
+        if let Some(account) = Self::of_base(text, base) {
+            return Ok(account);
+        }
         let fail = |problem| ProjectError::Value {
             what: "user",
             value: text.to_owned(),
@@ -88,9 +103,10 @@ impl Account {
     /// The runtime's `/etc/passwd` with a line for this user, unless it has
     /// one of that number.
     pub fn passwd(&self, runtime: &str) -> String {
+        let home = self.home.as_deref().unwrap_or("/root");
         let line = format!(
-            "{}:x:{}:{}:{}:{}:/sbin/nologin",
-            self.name, self.uid, self.gid, self.name, self.home
+            "{}:x:{}:{}:{}:{home}:/sbin/nologin",
+            self.name, self.uid, self.gid, self.name
         );
         with_line(runtime, &line, self.uid)
     }
@@ -122,7 +138,9 @@ mod tests {
 
     #[test]
     fn users_by_name_and_number() {
-        let id = |text: &str| Account::parse(text, "a test").map(|account| account.id());
+        let id = |text: &str| {
+            Account::parse(text, "a test", &Users::default()).map(|account| account.id())
+        };
         assert_eq!(id("1000").unwrap(), "1000:1000");
         assert_eq!(id("1000:50").unwrap(), "1000:50");
         assert_eq!(id("root").unwrap(), "0:0");
@@ -130,6 +148,26 @@ mod tests {
         for bad in ["", "a b", ":", "99999999999", "4294967295", "a:b/c"] {
             assert!(id(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn users_of_the_base_keep_their_numbers_and_homes() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nwww-data:x:33:34::/var/www:/bin/sh\n";
+        let base = Users::parse(passwd.as_bytes(), b"www-data:x:34:\nusers:x:100:\n");
+        let parse = |text: &str| Account::parse(text, "a test", &base).unwrap();
+        for (text, id) in [
+            ("www-data", "33:34"),
+            ("33", "33:34"),
+            ("www-data:users", "33:100"),
+            ("www-data:7", "33:7"),
+        ] {
+            let account = parse(text);
+            assert_eq!(account.id(), id);
+            assert_eq!(account.home, None);
+            assert_eq!(account.passwd(passwd), passwd);
+        }
+        assert_eq!(parse("stranger").id(), "65532:65532");
+        assert_eq!(parse("1000").id(), "1000:1000");
     }
 
     #[test]

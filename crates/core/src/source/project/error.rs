@@ -51,6 +51,16 @@ pub enum ProjectError {
         offered: String,
         dir: PathBuf,
     },
+    #[error("{said_by} wants Python {wanted}, and the base {base} has {found}")]
+    BasePython {
+        base: String,
+        found: String,
+        wanted: String,
+        said_by: String,
+    },
+    /// A setting that is about Debian's packages.
+    #[error("{setting} is about Debian's packages, and the base {base} brings its own")]
+    NotWithBase { setting: String, base: String },
     #[error("{what} {value:?} is not known: {known}")]
     Unknown {
         what: &'static str,
@@ -90,6 +100,13 @@ impl ProjectError {
                 "whit build {dir} --python 3.11   or   whit build {dir} --python 3.13",
                 dir = shown(dir)
             )),
+            ProjectError::BasePython { .. } => Some(
+                "take a base that has it, or leave --base away: whit then takes Python from Debian"
+                    .to_owned(),
+            ),
+            ProjectError::NotWithBase { setting, .. } => {
+                Some(format!("leave {setting} or --base away"))
+            }
             ProjectError::Settings(error) => error.hint(),
             ProjectError::List(error) => error.hint(),
             ProjectError::LockFile(error) => error.hint(),

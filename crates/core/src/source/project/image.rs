@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 use whit_oci::{ImageConfig, ImagePath};
 
 use super::dockerfile::DockerFacts;
-use super::{Account, Folder, Project, ProjectError, VENV};
+use super::{Account, Detected, Folder, Project, ProjectError, VENV};
 use crate::settings::{Port, Settings};
+use crate::source::base::Base;
 
 /// Debian's `PATH` for everyone.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Where the fat root has its certificates.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -25,6 +26,17 @@ const BUILD_ONLY: &[&str] = &[
     "VIRTUAL_ENV",
 ];
 
+/// The variables that a base gives to what is made from it, `PATH` excluded.
+pub fn inherited(base: &ImageConfig) -> Vec<(String, String)> {
+    let mut env = base.env();
+    env.retain(|(name, _)| name != "PATH" && !is_for_builds(name));
+    env
+}
+
+fn is_for_builds(name: &str) -> bool {
+    BUILD_ONLY.iter().any(|prefix| name.starts_with(prefix))
+}
+
 impl Project {
     /// Decides about everything around the command.
     pub(super) fn settle(
@@ -32,17 +44,28 @@ impl Project {
         folder: &Folder,
         settings: &Settings,
         docker: Option<&DockerFacts>,
+        base: Option<&Base>,
     ) -> Result<(), ProjectError> {
+        if let Some(base) = base {
+            self.take_base(base);
+        }
         if let Some(docker) = docker {
             self.take_dockerfile(docker)?;
         }
         for (name, value) in self.command.env.clone() {
-            if !self.env.iter().any(|(known, _)| *known == name) {
-                self.env.push((name, value));
+            let set = docker.is_some_and(|docker| docker.env.iter().any(|(n, _)| *n == name));
+            if !set {
+                self.set_env(&name, &value);
             }
         }
         if self.expose.is_empty() {
             self.expose = self.command.ports.clone();
+        }
+        if let Some(base) = base
+            && self.workdir == ImagePath::clamped(base.config.working_dir())
+            && docker.is_none_or(|docker| docker.workdir.is_none())
+        {
+            self.say("workdir", self.workdir.to_string(), "the base says so");
         }
         self.take_settings(settings)?;
         self.env.sort();
@@ -63,12 +86,72 @@ impl Project {
         ) {
             (Some(_), _) => "it was asked for",
             (None, Some(_)) => "the Dockerfile's USER says so",
+            (None, None) if self.account != Account::nonroot() => "the base's USER says so",
             (None, None) => "an image need not run as root; `user` changes it",
         };
         let user = format!("{} ({})", self.account.id(), self.account.name);
         self.say("user", user, because);
         self.debian = shells(&self.command, folder, &self.workdir);
         Ok(())
+    }
+
+    /// What an image inherits from the one that it is made `FROM`. How it
+    /// starts and where it listens is the project's own.
+    fn take_base(&mut self, base: &Base) {
+        let config = &base.config;
+        let line = Detected {
+            what: "base",
+            value: base.name.clone(),
+            because: format!("it was asked for; its ID is {}", base.digest),
+        };
+        self.detected.insert(0, line);
+        let started = config.entrypoint();
+        if !started.is_empty() {
+            self.say(
+                "entrypoint",
+                format!("without the base's {}", started.join(" ")),
+                "the project's command is started as it is",
+            );
+        }
+        if base.had_venv {
+            self.say(
+                "venv",
+                format!("without what the base has in {VENV}"),
+                "the project's own dependencies go there",
+            );
+        }
+        let env = config.env();
+        if let Some((_, path)) = env.iter().find(|(name, _)| name == "PATH") {
+            self.usual_path.clone_from(path);
+        }
+        self.env = inherited(config);
+        let workdir = ImagePath::clamped(config.working_dir());
+        if !workdir.is_root() {
+            self.workdir = workdir;
+        }
+        self.users = base.users();
+        // Most bases say nothing, which means root; an app need not be.
+        let user = Account::parse(config.user(), "the base's USER", &self.users);
+        if let Some(user) = user.ok().filter(|user| user.uid != 0) {
+            self.account = user;
+        }
+        let labels = config.exec("Labels").and_then(Value::as_object);
+        for (name, value) in labels.into_iter().flatten() {
+            // Its title, version and source are not the project's.
+            if let Some(value) = value.as_str()
+                && !name.starts_with("org.opencontainers.image.")
+            {
+                self.labels.insert(name.clone(), value.to_owned());
+            }
+        }
+        self.volumes = config.volumes();
+        self.stop_signal = config.stop_signal().map(str::to_owned);
+        self.healthcheck = config.exec("Healthcheck").cloned();
+    }
+
+    fn set_env(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
     }
 
     fn take_dockerfile(&mut self, docker: &DockerFacts) -> Result<(), ProjectError> {
@@ -95,10 +178,10 @@ impl Project {
             if name == "PATH" {
                 self.path =
                     Some(value.trim_matches(':').to_owned()).filter(|path| !path.is_empty());
-            } else if BUILD_ONLY.iter().any(|prefix| name.starts_with(prefix)) {
+            } else if is_for_builds(name) {
                 dropped.push(name.clone());
             } else {
-                self.env.push((name.clone(), value.clone()));
+                self.set_env(name, value);
             }
         }
         if !dropped.is_empty() {
@@ -109,13 +192,17 @@ impl Project {
             );
         }
         if let Some(user) = &docker.user {
-            self.account = Account::parse(user, "the Dockerfile's USER")?;
+            self.account = Account::parse(user, "the Dockerfile's USER", &self.users)?;
         }
         self.expose = docker.expose.clone();
-        self.labels = docker.labels.iter().cloned().collect();
-        self.volumes = docker.volumes.clone();
-        self.stop_signal = docker.stop_signal.clone();
-        self.healthcheck = docker.healthcheck.clone();
+        self.labels.extend(docker.labels.iter().cloned());
+        self.volumes.extend(docker.volumes.iter().cloned());
+        if docker.stop_signal.is_some() {
+            self.stop_signal = docker.stop_signal.clone();
+        }
+        if docker.healthcheck.is_some() {
+            self.healthcheck = docker.healthcheck.clone();
+        }
         Ok(())
     }
 
@@ -139,14 +226,13 @@ impl Project {
                 self.path = Some(value.clone());
                 continue;
             }
-            self.env.retain(|(known, _)| known != name);
-            self.env.push((name.clone(), value.clone()));
+            self.set_env(name, value);
         }
         if let Some(expose) = &settings.expose {
             self.expose = expose.clone();
         }
         if let Some(user) = &settings.user {
-            self.account = Account::parse(user, "the setting")?;
+            self.account = Account::parse(user, "the setting", &self.users)?;
         }
         self.labels.extend(
             settings
@@ -174,8 +260,8 @@ impl Project {
     pub fn environment(&self, certificates: bool) -> Vec<(String, String)> {
         let own = match &self.path {
             Some(path) if path.contains("/usr/bin") => path.clone(),
-            Some(path) => format!("{path}:{PATH}"),
-            None => PATH.to_owned(),
+            Some(path) => format!("{path}:{}", self.usual_path),
+            None => self.usual_path.clone(),
         };
         let mut env = vec![("PATH".to_owned(), format!("{VENV}/bin:{own}"))];
         let mut usual = vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")];

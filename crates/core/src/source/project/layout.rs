@@ -5,13 +5,13 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, lchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
 use whit_oci::ImagePath;
 
 use super::dockerfile::Copy;
-use super::{Account, Project, ProjectError};
+use super::{Project, ProjectError};
 use crate::source::ignore::{Listed, ListedKind};
 
 /// A file of the project and its place in the image.
@@ -119,44 +119,36 @@ impl Source {
 }
 
 /// Lays the app out in `dest`, an empty folder that becomes the top one of the
-/// fat root: the placed files, the user's line in `/etc/passwd` and
-/// `/etc/group` (over those of `lowers`, the bottom one first), its home and
-/// the working directory. Returns the two folders that belong to the user;
-/// everything else is root's, so that an app cannot rewrite itself.
+/// fat root: the placed files, the user's line in the runtime's `/etc/passwd`
+/// and `/etc/group`, its home and the working directory. Returns the folders
+/// that belong to the user; everything else is root's, so that an app cannot
+/// rewrite itself.
 ///
 /// Folders get mode 755 and files 644 or 755: an image's user is not the one
 /// whose `umask` made the project.
 pub fn lay_out(
     project: &Project,
     placed: &[Placed],
-    lowers: &[PathBuf],
+    (passwd, group): (&str, &str),
     dest: &Path,
 ) -> Result<Vec<ImagePath>, ProjectError> {
     for one in placed {
         write(one, dest)?;
     }
     let account = &project.account;
-    type Edit = fn(&Account, &str) -> String;
-    let tables: [(&str, Edit); 2] = [
-        ("etc/passwd", Account::passwd),
-        ("etc/group", Account::group),
+    let tables = [
+        ("etc/passwd", account.passwd(passwd)),
+        ("etc/group", account.group(group)),
     ];
-    for (name, edit) in tables {
+    for (name, table) in tables {
         let path = ImagePath::from(name);
-        let old = lowers
-            .iter()
-            .rev()
-            .find_map(|lower| fs::read_to_string(path.under(lower)).ok())
-            .unwrap_or_default();
         let to = path.under(dest);
         folders(&path, dest)?;
-        fs::write(&to, edit(account, &old)).map_err(at(&to))?;
+        fs::write(&to, table).map_err(at(&to))?;
         settle(&to, 0o644, (0, 0))?;
     }
     let mut owned = vec![project.workdir.clone()];
-    if account.uid != 0 {
-        owned.push(ImagePath::from(account.home.as_str()));
-    }
+    owned.extend(account.home.as_deref().map(ImagePath::from));
     for folder in &owned {
         folders(&folder.join("x"), dest)?;
         settle(&folder.under(dest), 0o755, (account.uid, account.gid))?;
@@ -280,20 +272,14 @@ mod tests {
     #[test]
     fn laid_out_with_modes_and_a_user() {
         let from = tempfile::tempdir().unwrap();
-        let (lower, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        std::fs::create_dir(lower.path().join("etc")).unwrap();
-        std::fs::write(
-            lower.path().join("etc/passwd"),
-            "root:x:0:0::/root:/bin/sh\n",
-        )
-        .unwrap();
+        let to = tempfile::tempdir().unwrap();
         let path = from.path().join("run.py");
         std::fs::write(&path, "print(1)\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let project = super::super::detect(from.path(), &Default::default()).unwrap();
+        let project = super::super::detect(from.path(), &Default::default(), None).unwrap();
         let files = project.files(&[]).unwrap();
-        let lowers = [lower.path().to_owned()];
-        let owned = lay_out(&project, &files.placed, &lowers, to.path()).unwrap();
+        let tables = ("root:x:0:0::/root:/bin/sh\n", "");
+        let owned = lay_out(&project, &files.placed, tables, to.path()).unwrap();
         assert_eq!(owned, ["app".into(), "home/nonroot".into()]);
         let mode = |name: &str| {
             let meta = std::fs::metadata(to.path().join(name)).unwrap();

@@ -27,11 +27,14 @@ pub use account::Account;
 pub use command::Command;
 pub use error::ProjectError;
 pub use folder::Folder;
+pub use image::inherited;
 pub use layout::{Placed, lay_out};
 pub use python::Python;
 pub use requirements::Requirements;
 
+use crate::observe::Users;
 use crate::settings::{Port, Settings};
+use crate::source::base::Base;
 use crate::source::ignore::{self, LeftOut};
 use crate::source::python_deps::normalize;
 use dockerfile::DockerFacts;
@@ -79,6 +82,8 @@ pub struct Project {
     pub env: Vec<(String, String)>,
     /// Folders in front of the usual ones in `PATH`, from the Dockerfile.
     pub path: Option<String>,
+    /// The usual ones.
+    pub usual_path: String,
     /// Absolute.
     pub workdir: ImagePath,
     pub account: Account,
@@ -92,6 +97,8 @@ pub struct Project {
     pub detected: Vec<Detected>,
     pub warnings: Vec<String>,
     copies: Vec<dockerfile::Copy>,
+    /// Those of the base.
+    users: Users,
 }
 
 /// The files of a project, placed in the image.
@@ -104,10 +111,15 @@ pub struct Files {
 }
 
 /// Finds out what `dir` (a folder, or one Python file) holds. `settings` are
-/// everything that the user decided, all layers together.
-pub fn detect(dir: &Path, settings: &Settings) -> Result<Project, ProjectError> {
+/// everything that the user decided, all layers together; `base` is the image
+/// that they want below.
+pub fn detect(
+    dir: &Path,
+    settings: &Settings,
+    base: Option<&Base>,
+) -> Result<Project, ProjectError> {
     if dir.is_file() {
-        return script(dir, settings);
+        return script(dir, settings, base);
     }
     if !dir.exists() {
         return Err(ProjectError::Missing {
@@ -148,7 +160,7 @@ pub fn detect(dir: &Path, settings: &Settings) -> Result<Project, ProjectError> 
                 said_by: "the Dockerfile's python image".to_owned(),
             }),
     };
-    let (python, python_line) = python::choose(dir, settings, &required, wished)?;
+    let (python, python_line) = choose_python(dir, settings, &required, wished, base)?;
     let command = command::choose(&command::Witnesses {
         dir,
         name: &name,
@@ -164,7 +176,6 @@ pub fn detect(dir: &Path, settings: &Settings) -> Result<Project, ProjectError> 
         version: manifest.version,
         description: manifest.description,
         license: manifest.license,
-        python,
         requirements: found.requirements,
         installed: manifest.packaged,
         indexes,
@@ -175,12 +186,39 @@ pub fn detect(dir: &Path, settings: &Settings) -> Result<Project, ProjectError> 
     if let Some(because) = project.installed {
         project.say("install", "the project itself", because);
     }
-    project.settle(&folder, settings, docker.as_ref())?;
+    project.settle(&folder, settings, docker.as_ref(), base)?;
     Ok(project)
 }
 
+/// Refuses what cannot be wanted together with a base.
+pub fn check_with_base(settings: &Settings, base: &str) -> Result<(), ProjectError> {
+    let packages = settings.build_packages.iter().flatten().next();
+    let setting = match (&settings.suite, packages) {
+        (Some(suite), _) => format!("--suite {suite}"),
+        (None, Some(package)) => format!("--build-package {package}"),
+        (None, None) => return Ok(()),
+    };
+    Err(ProjectError::NotWithBase {
+        setting,
+        base: base.to_owned(),
+    })
+}
+
+fn choose_python(
+    dir: &Path,
+    settings: &Settings,
+    required: &[Demand],
+    wished: Option<Demand>,
+    base: Option<&Base>,
+) -> Result<(Python, Detected), ProjectError> {
+    match base {
+        Some(base) => python::choose_of_base(&base.name, &base.pythons, settings, required),
+        None => python::choose(dir, settings, required, wished),
+    }
+}
+
 /// A single script as the whole app.
-fn script(file: &Path, settings: &Settings) -> Result<Project, ProjectError> {
+fn script(file: &Path, settings: &Settings, base: Option<&Base>) -> Result<Project, ProjectError> {
     let not_a_project = || ProjectError::NotAProject {
         path: file.to_owned(),
     };
@@ -207,7 +245,7 @@ fn script(file: &Path, settings: &Settings) -> Result<Project, ProjectError> {
             said_by: format!("requires-python in {file_name}"),
         })
         .collect();
-    let (python, python_line) = python::choose(file, settings, &required, None)?;
+    let (python, python_line) = choose_python(file, settings, &required, None, base)?;
     let found = requirements::of_script(&file_name, inline.dependencies);
     let command = command::of_script(settings, &file_name);
     let stem = file_name.strip_suffix(".py").unwrap_or(&file_name);
@@ -219,7 +257,7 @@ fn script(file: &Path, settings: &Settings) -> Result<Project, ProjectError> {
         detected: vec![python_line, found.detected, command.detected.clone()],
         ..Project::bare(root.to_owned(), python, command)
     };
-    project.settle(&folder, settings, None)?;
+    project.settle(&folder, settings, None, base)?;
     Ok(project)
 }
 
@@ -296,6 +334,7 @@ impl Project {
             command,
             env: Vec::new(),
             path: None,
+            usual_path: image::PATH.to_owned(),
             workdir: WORKDIR.into(),
             account: Account::nonroot(),
             expose: Vec::new(),
@@ -307,6 +346,7 @@ impl Project {
             detected: Vec::new(),
             warnings: Vec::new(),
             copies: Vec::new(),
+            users: Users::default(),
         }
     }
 
@@ -318,12 +358,12 @@ impl Project {
         });
     }
 
-    /// The files of the app, each with its place in the image. `outputs` are
-    /// paths that whit writes to and that are no part of the app.
-    pub fn files(&self, outputs: &[PathBuf]) -> Result<Files, ProjectError> {
+    /// The files of the app, each with its place in the image. `foreign` are
+    /// paths that are whit's business and no part of the app.
+    pub fn files(&self, foreign: &[PathBuf]) -> Result<Files, ProjectError> {
         let listing = match &self.script {
             Some(script) => ignore::one(script)?,
-            None => ignore::list(&self.root, outputs)?,
+            None => ignore::list(&self.root, foreign)?,
         };
         Ok(Files {
             placed: layout::place(&listing.files, &self.workdir, &self.copies),

@@ -5,37 +5,50 @@ use std::path::Path;
 use super::specifier::{Release, allows};
 use super::{Detected, Folder, ProjectError};
 use crate::settings::Settings;
+use crate::source::base::FoundPython;
+
+/// The interpreter that a project gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Python {
+    /// `3.11`.
+    pub version: String,
+    /// Debian's name of the release that has it; `None` for a base's.
+    pub suite: Option<&'static str>,
+    /// Where it is in the runtime: `/usr/bin/python3.11`.
+    pub interpreter: String,
+}
 
 /// A Python that Debian has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Python {
-    /// `3.11`.
-    pub version: &'static str,
-    /// Debian's name of the release that has it.
-    pub suite: &'static str,
+struct Offer {
+    version: &'static str,
+    suite: &'static str,
     /// The exact release that the suite has at least.
     release: Release,
 }
 
 /// What there is to choose from, oldest first. The releases are those of the
 /// suites' first stable versions; point releases keep them.
-const OFFERED: [Python; 2] = [
-    Python {
+const OFFERED: [Offer; 2] = [
+    Offer {
         version: "3.11",
         suite: "bookworm",
         release: [3, 11, 2],
     },
-    Python {
+    Offer {
         version: "3.13",
         suite: "trixie",
         release: [3, 13, 5],
     },
 ];
 
-impl Python {
-    /// The interpreter in the runtime: `/usr/bin/python3.11`.
-    pub fn interpreter(&self) -> String {
-        format!("/usr/bin/python{}", self.version)
+impl From<Offer> for Python {
+    fn from(offer: Offer) -> Self {
+        Self {
+            version: offer.version.to_owned(),
+            suite: Some(offer.suite),
+            interpreter: format!("/usr/bin/python{}", offer.version),
+        }
     }
 }
 
@@ -53,10 +66,10 @@ pub fn choose(
     required: &[Demand],
     wished: Option<Demand>,
 ) -> Result<(Python, Detected), ProjectError> {
-    let detected = |python: Python, because: String| {
+    let detected = |python: Offer, because: String| {
         let value = format!("{} (Debian {})", python.version, python.suite);
         (
-            python,
+            Python::from(python),
             Detected {
                 what: "python",
                 value,
@@ -67,12 +80,12 @@ pub fn choose(
     if let Some(python) = by_settings(settings)? {
         return Ok(detected(python, "it was asked for".to_owned()));
     }
-    let fits = |python: &Python| {
+    let fits = |python: &Offer| {
         required
             .iter()
             .all(|demand| allows(&demand.text, python.release).unwrap_or(true))
     };
-    let left: Vec<Python> = OFFERED.into_iter().filter(|python| fits(python)).collect();
+    let left: Vec<Offer> = OFFERED.into_iter().filter(|python| fits(python)).collect();
     let Some(first) = left.first() else {
         let blocking = required
             .iter()
@@ -127,7 +140,52 @@ pub fn choose(
     ))
 }
 
-fn by_settings(settings: &Settings) -> Result<Option<Python>, ProjectError> {
+/// Chooses among those of a base, the first of which is the one that it
+/// starts as `python3`.
+pub fn choose_of_base(
+    base: &str,
+    pythons: &[FoundPython],
+    settings: &Settings,
+    required: &[Demand],
+) -> Result<(Python, Detected), ProjectError> {
+    let asked = settings.python.as_ref().map(|text| Demand {
+        text: text.clone(),
+        said_by: "--python".to_owned(),
+    });
+    let demands: Vec<&Demand> = required.iter().chain(&asked).collect();
+    let refusal = |python: &FoundPython| {
+        demands
+            .iter()
+            .find(|demand| allows(&demand.text, python.release) == Some(false))
+    };
+    let Some(chosen) = pythons.iter().find(|python| refusal(python).is_none()) else {
+        let refusal = pythons.first().and_then(refusal);
+        let found: Vec<String> = pythons.iter().map(FoundPython::to_string).collect();
+        return Err(ProjectError::BasePython {
+            base: base.to_owned(),
+            found: found.join(" and "),
+            wanted: refusal.map_or_else(String::new, |demand| demand.text.clone()),
+            said_by: refusal.map_or_else(String::new, |demand| demand.said_by.clone()),
+        });
+    };
+    let [major, minor, _] = chosen.release;
+    let detected = Detected {
+        what: "python",
+        value: chosen.to_string(),
+        because: match pythons.first() == Some(chosen) {
+            true => "the base starts it".to_owned(),
+            false => "of those that the base has, it is the first that fits".to_owned(),
+        },
+    };
+    let python = Python {
+        version: format!("{major}.{minor}"),
+        suite: None,
+        interpreter: chosen.program.clone(),
+    };
+    Ok((python, detected))
+}
+
+fn by_settings(settings: &Settings) -> Result<Option<Offer>, ProjectError> {
     let by_version = match &settings.python {
         None => None,
         Some(version) => Some(
@@ -221,7 +279,7 @@ mod tests {
             said_by: ".python-version".to_owned(),
         });
         choose(Path::new("."), &Settings::default(), &required, wished)
-            .map(|(python, why)| (python.suite.to_owned(), why.because))
+            .map(|(python, why)| (python.suite.unwrap().to_owned(), why.because))
             .map_err(|error| format!("{error} | {}", error.hint().unwrap_or_default()))
     }
 
@@ -261,5 +319,42 @@ mod tests {
         assert_eq!(ask(None, Some("trixie")).unwrap(), "3.13");
         assert!(ask(Some("3.12"), None).is_err());
         assert!(ask(Some("3.11"), Some("trixie")).is_err());
+    }
+
+    #[test]
+    fn of_a_base_the_first_that_fits() {
+        let found = |program: &str, release| FoundPython {
+            program: program.to_owned(),
+            release,
+        };
+        let pythons = [
+            found("/usr/local/bin/python3.12", [3, 12, 4]),
+            found("/usr/bin/python3.11", [3, 11, 2]),
+        ];
+        let choose = |required: &str, asked: Option<&str>| {
+            let required = [Demand {
+                text: required.to_owned(),
+                said_by: "requires-python".to_owned(),
+            }];
+            let settings = Settings {
+                python: asked.map(str::to_owned),
+                ..Settings::default()
+            };
+            choose_of_base("base.tar", &pythons, &settings, &required)
+                .map(|(python, _)| python.interpreter)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(choose(">=3.9", None).unwrap(), pythons[0].program);
+        assert_eq!(choose("<3.12", None).unwrap(), pythons[1].program);
+        assert_eq!(choose(">=3.9", Some("3.11")).unwrap(), pythons[1].program);
+        assert_eq!(
+            choose(">=3.13", None).unwrap_err(),
+            "requires-python wants Python >=3.13, and the base base.tar has 3.12.4 (/usr/local/bin/python3.12) and 3.11.2 (/usr/bin/python3.11)"
+        );
+        assert!(
+            choose("", Some("3.13"))
+                .unwrap_err()
+                .starts_with("--python wants")
+        );
     }
 }

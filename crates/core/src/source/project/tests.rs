@@ -31,7 +31,7 @@ fn folder(files: &[(&str, &str)]) -> Demo {
 fn detected(files: &[(&str, &str)]) -> Result<Project, ProjectError> {
     let dir = folder(files);
     let settings = Settings::load(dir.path()).unwrap();
-    detect(dir.path(), &settings)
+    detect(dir.path(), &settings, None)
 }
 
 /// The whole command line, or the error and its hint.
@@ -270,7 +270,7 @@ fn the_dockerfile_gives_the_rest() {
         ),
     ])
     .unwrap();
-    assert_eq!(project.python.suite, "trixie");
+    assert_eq!(project.python.suite, Some("trixie"));
     assert_eq!(project.workdir.to_string(), "/code");
     assert_eq!(project.account.id(), "65532:65532");
     assert_eq!(project.account.name, "web");
@@ -306,7 +306,7 @@ fn dockerfile_places_the_files() {
             "FROM python:3.11\nWORKDIR /code\nCOPY requirements.txt /tmp/\nCOPY ./app ./app\nCMD [\"uvicorn\", \"app.main:app\"]\n",
         ),
     ]);
-    let project = detect(dir.path(), &Settings::default()).unwrap();
+    let project = detect(dir.path(), &Settings::default(), None).unwrap();
     let places: Vec<String> = project
         .files(&[])
         .unwrap()
@@ -326,7 +326,7 @@ fn a_single_script() {
         ),
         ("other.py", ""),
     ]);
-    let project = detect(&dir.path().join("tool.py"), &Settings::default()).unwrap();
+    let project = detect(&dir.path().join("tool.py"), &Settings::default(), None).unwrap();
     assert_eq!(project.name, "tool");
     assert_eq!(project.python.version, "3.13");
     assert_eq!(
@@ -339,8 +339,8 @@ fn a_single_script() {
     assert_eq!(files[0].inside.to_string(), "/app/tool.py");
     let text = dir.path().join("x.txt");
     std::fs::write(&text, "").unwrap();
-    assert!(detect(&text, &Settings::default()).is_err());
-    assert!(detect(&dir.path().join("none"), &Settings::default()).is_err());
+    assert!(detect(&text, &Settings::default(), None).is_err());
+    assert!(detect(&dir.path().join("none"), &Settings::default(), None).is_err());
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct Request<'a> {
     pub runtime_key: &'a str,
     /// The Debian packages that the build root has besides the runtime.
     pub build_packages: &'a [String],
+    /// The variables and the `PATH` of the base, where there is one.
+    pub base: Option<Inherited<'a>>,
     /// whit's cache folder.
     pub cache: &'a Path,
     /// The invoking user's environment.
@@ -41,6 +43,13 @@ pub struct Request<'a> {
     pub locked: Option<&'a Pinned>,
     pub progress: &'a dyn Progress,
     pub cancel: &'a AtomicBool,
+}
+
+/// What installers find in a base as a `RUN` of a Dockerfile would.
+#[derive(Debug, Clone, Copy)]
+pub struct Inherited<'a> {
+    pub env: &'a [(String, String)],
+    pub path: &'a str,
 }
 
 /// Everything that decides what gets installed.
@@ -65,7 +74,7 @@ pub enum Outcome {
 }
 
 /// Folders shaped like a root, to be laid over the runtime in this order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Installed {
     /// The virtual environment with the dependencies.
     pub dependencies: PathBuf,
@@ -137,7 +146,7 @@ impl<'a> Session<'a> {
         if let Some(locked) = self.request.locked {
             return Ok(locked.clone());
         }
-        let python = self.request.project.python.interpreter();
+        let python = self.request.project.python.interpreter.clone();
         let pins = match &self.request.project.requirements {
             Requirements::Nothing => Vec::new(),
             Requirements::Pinned(pins) => pins.clone(),
@@ -242,16 +251,14 @@ impl<'a> Session<'a> {
                 read_only: false,
             }]
         };
-        let python = self.request.project.python.interpreter();
-        let words = [
-            "venv",
-            "--no-project",
-            "--allow-existing",
-            "--python",
-            &python,
-            VENV,
-        ];
-        self.uv("making the virtual environment", strings(&words), mount())?;
+        let python = self.request.project.python.interpreter.clone();
+        let mut words = strings(&["venv", "--no-project", "--allow-existing"]);
+        if self.request.base.is_some() {
+            // What the base brings is there, as it is after a `FROM`.
+            words.push("--system-site-packages".to_owned());
+        }
+        words.extend(strings(&["--python", &python, VENV]));
+        self.uv("making the virtual environment", words, mount())?;
         let log = self.fill(&pinned, mount)?;
         normalise(&made.path().join("root"), &host_venv).map_err(Failure::Error)?;
         let pins = narrow(&pinned.pins, &tags(&host_venv).map_err(Failure::Error)?);
@@ -394,7 +401,7 @@ impl<'a> Session<'a> {
             disk_owner(0, 0),
             self.own_parts,
             self.request.runtime_key,
-            self.request.project.python.interpreter(),
+            self.request.project.python.interpreter,
             self.request.build_packages.join(" "),
             list_text(&pinned.pins, SRC),
             list_text(&pinned.build, SRC),
@@ -424,7 +431,7 @@ impl<'a> Session<'a> {
     pub(super) fn workshop(&mut self) -> Result<&Workshop<'a>, Failure> {
         if self.workshop.is_none() {
             let request = self.request;
-            let interpreter = request.project.python.interpreter();
+            let interpreter = &request.project.python.interpreter;
             let relative = interpreter.trim_start_matches('/');
             if !request
                 .lowers
@@ -442,6 +449,7 @@ impl<'a> Session<'a> {
                 request.environment,
                 &python,
                 &request.project.indexes,
+                request.base,
                 request.cancel,
             )
             .map_err(Failure::Error)?;
@@ -464,14 +472,14 @@ impl<'a> Session<'a> {
         let binary = match self.uv.clone() {
             Some(binary) => binary,
             None => {
-                let interpreter = request.project.python.interpreter();
+                let interpreter = &request.project.python.interpreter;
                 let workshop = self.workshop()?;
                 let binary = uv::ready(
                     workshop,
                     request.lowers,
                     request.cache,
                     request.environment,
-                    &interpreter,
+                    interpreter,
                 )?;
                 self.uv = Some(binary.clone());
                 binary

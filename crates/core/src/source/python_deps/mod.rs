@@ -18,9 +18,10 @@ mod uv;
 mod workshop;
 
 pub use error::InstallError;
-pub use install::{Installed, Outcome, Pinned, Request, install};
+pub use install::{Inherited, Installed, Outcome, Pinned, Request, install};
 pub use list::{Line, hashed_pins, parse as parse_list};
 pub use pin::{Pin, PinFile, PinSource, list as list_text};
 pub use requirement::{Requirement, normalize};
+pub use uv::FETCHES_UV;
 
 use failure::Failure;

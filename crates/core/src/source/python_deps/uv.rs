@@ -25,7 +25,7 @@ const OLDEST: [u32; 3] = [0, 9, 0];
 
 /// The Debian package with the pip that fetches uv. A wheel that Python can
 /// run as it is: 2 MB, and nothing of it in the image.
-const PIP_PACKAGE: &str = "python3-pip-whl";
+pub const FETCHES_UV: [&str; 1] = ["python3-pip-whl"];
 
 /// Finds or fetches uv; returns the host's path of the binary.
 pub fn ready(
@@ -113,9 +113,9 @@ fn fetch(
     interpreter: &str,
     stored: &Path,
 ) -> Result<(), Failure> {
-    let Some(pip) = pip(lowers) else {
+    let Some(pip) = pip(lowers, interpreter, workshop.python()) else {
         return Err(Failure::Lacks {
-            packages: vec![PIP_PACKAGE.to_owned()],
+            packages: FETCHES_UV.map(str::to_owned).to_vec(),
             because: "uv is not installed here, and pip is what fetches it".to_owned(),
         });
     };
@@ -150,13 +150,21 @@ fn fetch(
     store().map_err(Failure::Error)
 }
 
-/// The words that start pip in this root, after the interpreter.
-fn pip(lowers: &[PathBuf]) -> Option<Vec<String>> {
+/// The words that start pip in this root, after the interpreter. `python` is
+/// `python3.11`, and the name of the folder of its library.
+fn pip(lowers: &[PathBuf], interpreter: &str, python: &str) -> Option<Vec<String>> {
+    let prefix = Path::new(interpreter).ancestors().nth(2)?;
+    let beside = prefix.strip_prefix("/").ok()?.join("lib").join(python);
+    let packages = [
+        PathBuf::from("usr/lib/python3/dist-packages"),
+        beside.join("site-packages"),
+        beside.join("dist-packages"),
+    ];
     for lower in lowers.iter().rev() {
-        if lower
-            .join("usr/lib/python3/dist-packages/pip/__main__.py")
-            .is_file()
-        {
+        let installed = packages
+            .iter()
+            .any(|folder| lower.join(folder).join("pip/__main__.py").is_file());
+        if installed {
             return Some(vec!["-m".to_owned(), "pip".to_owned()]);
         }
         let wheels = std::fs::read_dir(lower.join("usr/share/python-wheels"));

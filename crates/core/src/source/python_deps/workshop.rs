@@ -13,7 +13,7 @@ use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper, d
 
 use super::error::io;
 use super::index_settings::{Access, INSIDE};
-use super::{Failure, InstallError, failure};
+use super::{Failure, Inherited, InstallError, failure};
 
 /// One step may take as long as the slowest build that people wait for.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -27,6 +27,9 @@ const MEMORY: u64 = 1 << 30;
 /// Every file that a build makes is dated to the first day that a zip archive
 /// can express, whichever day it is.
 pub const EPOCH: i64 = 315_532_800;
+
+/// Where programs are in a root of Debian packages.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 /// Where things lie inside.
 pub const UV: &str = "/whit/uv";
@@ -43,6 +46,7 @@ pub struct Workshop<'a> {
     /// uv's cache, shared by all workshops.
     cache: PathBuf,
     python: String,
+    base: Option<Inherited<'a>>,
     cancel: &'a AtomicBool,
 }
 
@@ -65,6 +69,7 @@ impl<'a> Workshop<'a> {
         environment: &BTreeMap<String, String>,
         python: &str,
         indexes: &[String],
+        base: Option<Inherited<'a>>,
         cancel: &'a AtomicBool,
     ) -> Result<Self, InstallError> {
         let tmp = cache.join("tmp");
@@ -82,6 +87,7 @@ impl<'a> Workshop<'a> {
             access: Access::of(environment, indexes),
             cache: uv_cache,
             python: python.to_owned(),
+            base,
             cancel,
         };
         give(&workshop.cache)?;
@@ -92,6 +98,11 @@ impl<'a> Workshop<'a> {
         }
         workshop.copy_files()?;
         Ok(workshop)
+    }
+
+    /// `python3.11`.
+    pub fn python(&self) -> &str {
+        &self.python
     }
 
     /// The host's path of `in`, `out`, `src` or `tmp`.
@@ -196,12 +207,11 @@ impl<'a> Workshop<'a> {
     }
 
     fn command(&self, argv: &[String], more: &[(&str, String)]) -> Command {
-        let mut env = self.access.variables.clone();
+        let base = self.base.map_or(&[][..], |base| base.env);
+        let mut env: BTreeMap<String, String> = base.iter().cloned().collect();
+        env.extend(self.access.variables.clone());
         let fixed = [
-            (
-                "PATH",
-                "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".to_owned(),
-            ),
+            ("PATH", self.base.map_or(PATH, |base| base.path).to_owned()),
             ("HOME", "/root".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
             ("NO_COLOR", "1".to_owned()),

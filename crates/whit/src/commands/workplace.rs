@@ -1,0 +1,66 @@
+//! Where a command works: the machine around it, its throw-away folder, and
+//! the images that it opens.
+
+use whit_core::pipeline::Tools;
+use whit_core::source::{self, FatRoot};
+use whit_core::workspace::{CacheDirs, Workspace};
+use whit_oci::{Image, Limits, Options, Platform, Reference};
+
+use super::wish::failure;
+use crate::surroundings::Surroundings;
+use crate::ui::{Failure, Screen};
+
+/// One command's own place. Its folder is gone with it.
+pub struct Workplace {
+    pub around: Surroundings,
+    cache: CacheDirs,
+    workspace: Workspace,
+}
+
+impl Workplace {
+    pub fn open() -> Result<Self, Failure> {
+        let around = Surroundings::of_this_process()?;
+        Ok(Self {
+            workspace: Workspace::create(&around.cache)?,
+            cache: CacheDirs::new(&around.cache),
+            around,
+        })
+    }
+
+    pub fn tools<'a>(&'a self, screen: &'a Screen) -> Tools<'a> {
+        Tools {
+            cache: &self.cache,
+            workspace: &self.workspace,
+            progress: screen,
+            cancel: &self.around.cancel,
+        }
+    }
+}
+
+/// Opens an image; its layers are not read yet.
+pub fn open_image(
+    reference: &Reference,
+    platform: Option<&str>,
+    tools: &Tools<'_>,
+) -> Result<Image, Failure> {
+    let options = Options {
+        platform: platform.map(str::parse::<Platform>).transpose()?,
+        scratch: tools.workspace.path().to_owned(),
+        limits: Limits::default(),
+    };
+    Image::open(reference, &options).map_err(|error| failure(error.into()))
+}
+
+/// Unpacks and indexes an image.
+pub fn unpack_image(
+    reference: &Reference,
+    platform: Option<&str>,
+    max_unpacked: Option<u64>,
+    tools: &Tools<'_>,
+) -> Result<FatRoot, Failure> {
+    let image = open_image(reference, platform, tools)?;
+    let dir = tools.workspace.folder("original")?;
+    let cancelled = || tools.check_cancelled().is_err();
+    source::image::open(&image, &dir, max_unpacked, &cancelled)
+        .map_err(|error| failure(error.into()))
+}
