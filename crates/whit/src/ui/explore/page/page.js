@@ -135,7 +135,7 @@ const ORIGINS = [["dpkg", "Debian packages", 255], ["apk", "Alpine packages", 22
 const COLOURS = {
   type: {
     name: "type",
-    keys: data.type_names.filter((name) => name !== "other").map((name) => [name, name, TYPE_HUES[name] ?? null]),
+    keys: data.types.filter((type) => type.name !== "other").map(({ name }) => [name, name, TYPE_HUES[name] ?? null]),
     of: (file) => data.type_names[file.type] ?? null,
   },
   origin: {
@@ -542,7 +542,7 @@ function draw_cards() {
 // ---- Header and controls --------------------------------------------------
 
 function fact(value, words, class_name, was) {
-  return el("div", { class: "fact" }, el("b", {}, was && el("s", {}, `${was} → `), el("span", { class: class_name, style: undefined }, value)), el("span", {}, words));
+  return el("div", { class: "fact" }, el("b", {}, was && el("s", {}, `${was} → `), el("span", { class: class_name }, value)), el("span", {}, words));
 }
 
 function draw_header() {
