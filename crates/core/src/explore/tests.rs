@@ -83,7 +83,7 @@ fn files_share_the_wire() {
     let noise: String = (0u32..4000)
         .map(|i| char::from(33 + (i.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
         .collect();
-    let line = format!("noise = {}", noise.repeat(1));
+    let line = format!("noise = {}", noise);
     let zeros = format!("zeros = {}", "0".repeat(40_000));
     let exploration = look(&[&[&line, &zeros], &["small = 1"]], None);
     let wire = |path: &str| {

@@ -37,7 +37,7 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     let base = match &reference {
         Some(reference) => {
             screen.phase("unpacking the base", None);
-            let limit = flags.max_unpacked()?;
+            let limit = flags.max_unpacked();
             Some(watch.time("unpack", || open_base(reference, &settings, limit, &tools))?)
         }
         None => None,
