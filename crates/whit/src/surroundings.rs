@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use whit_core::download::Proxies;
@@ -22,6 +22,8 @@ pub struct Surroundings {
     pub source_date_epoch: Option<i64>,
     /// Becomes true at the first Ctrl-C; the second one ends whit at once.
     pub cancel: Arc<AtomicBool>,
+    /// The number of the signal that set it; 0 before.
+    signal: Arc<AtomicUsize>,
 }
 
 impl Surroundings {
@@ -41,13 +43,21 @@ impl Surroundings {
                 ))
             })?),
         };
+        let (cancel, signal) = cancelled_by_signals()?;
         Ok(Self {
             cache: cache_folder(&environment)?,
             environment,
             now,
             source_date_epoch,
-            cancel: cancelled_by_signals()?,
+            cancel,
+            signal,
         })
+    }
+
+    /// The signal that asked whit to end, if one did.
+    pub fn signal(&self) -> Option<u8> {
+        let number = self.signal.load(Ordering::Relaxed);
+        u8::try_from(number).ok().filter(|number| *number != 0)
     }
 
     /// The proxies of the environment, in the spelling that curl reads too.
@@ -86,12 +96,18 @@ fn cache_folder(environment: &BTreeMap<String, String>) -> Result<PathBuf, Failu
         })
 }
 
-fn cancelled_by_signals() -> Result<Arc<AtomicBool>, Failure> {
+fn cancelled_by_signals() -> Result<(Arc<AtomicBool>, Arc<AtomicUsize>), Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    let which = Arc::new(AtomicUsize::new(0));
+    for (signal, number) in [(SIGHUP, 1), (SIGINT, 2), (SIGTERM, 15)] {
         // The order matters: the second signal finds the flag set.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&cancel))?;
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            128 + signal,
+            Arc::clone(&cancel),
+        )?;
+        signal_hook::flag::register_usize(signal, Arc::clone(&which), number)?;
         signal_hook::flag::register(signal, Arc::clone(&cancel))?;
     }
-    Ok(cancel)
+    Ok((cancel, which))
 }

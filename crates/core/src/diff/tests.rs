@@ -38,7 +38,7 @@ fn causes_add_up_to_the_difference() {
         .collect();
     assert_eq!(
         lines,
-        ["Package(Dpkg) libz +4", "Folder /app +4", "Hidden  +3"]
+        ["Folder /app +4", "Package(Dpkg) libz +4", "Hidden  +3"]
     );
     let sum: i128 = diff.causes.iter().map(Cause::change).sum();
     let difference = diff.after.uncompressed as i128 - diff.before.uncompressed as i128;

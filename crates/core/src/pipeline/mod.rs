@@ -248,7 +248,9 @@ fn attempt(
     tools.check_cancelled()?;
     tools.progress.phase("writing layers", None);
     let (layers, staged) = watch.time("emit", || {
-        let layers = emit::write_layers(tree, &small, wish.compression, &tools.cache.layers()?)?;
+        let cancelled = || tools.check_cancelled().is_err();
+        let cache = tools.cache.layers()?;
+        let layers = emit::write_layers(tree, &small, wish.compression, &cache, &cancelled)?;
         let nowhere = Destination::OciArchive {
             file: tools.workspace.path().join("dry-run.tar"),
             reference: None,
@@ -303,6 +305,7 @@ fn rescue_layer(
         &emit::rescue_tree(original, &attempt.plan, &attempt.small),
         compression,
         &tools.workspace.folder("rescue")?,
+        &|| tools.check_cancelled().is_err(),
     )?)
 }
 

@@ -3,8 +3,8 @@
 //!
 //! Three rules, from narrow to wide:
 //!
-//! 1. *Libraries* bring what a table says of them ([`LIBRARIES`]), and
-//!    OpenSSL's and its relatives' what TLS needs.
+//! 1. *Libraries* bring what a table says of them ([`LIBRARIES`]), and OpenSSL
+//!    what its configuration names.
 //! 2. *A program that is run* brings its package's configuration and data
 //!    (nginx: `/etc/nginx`, `/usr/share/nginx`, `/var/lib/nginx`), and those
 //!    of the packages that this one is split into. Programs of essential
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use whit_oci::ImagePath;
 
-use super::surroundings::{authorities, is_ballast};
+use super::surroundings::is_ballast;
 use super::{Analyzer, Cause, Found, How, reach_path};
 use crate::index::{FileId, NodeKind, Package, PackageId, PackageKind, Tree};
 use crate::source::FatRoot;
@@ -91,9 +91,6 @@ const LIBRARIES: [(&str, &[&str]); 25] = [
     ),
     ("libxkbcommon.so", &["usr/share/X11/xkb"]),
 ];
-
-/// Beginnings of names of libraries that check certificates.
-const TLS: [&str; 4] = ["libssl.", "libssl-", "libgnutls", "libnss3."];
 
 /// Interpreters that have no analyzer yet: names of programs, which may be
 /// followed by a version.
@@ -310,9 +307,6 @@ impl<'a> Config<'a> {
         };
         if name.starts_with("libcrypto.") || name.starts_with("libcrypto-") {
             self.around_openssl(path, &mut found);
-        }
-        if TLS.iter().any(|prefix| name.starts_with(prefix)) {
-            found.edges.extend(authorities(self.root));
         }
         let folder = path.parent().unwrap_or_default();
         for (_, paths) in LIBRARIES

@@ -10,7 +10,7 @@ use crate::index::{FileId, NodeKind, Tree};
 use crate::source::FatRoot;
 
 /// Small files that the C library and every scanner read, and why.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 14] = [
     ("etc/passwd", "names of users"),
     ("etc/group", "names of groups"),
     ("etc/nsswitch.conf", "where names are looked up"),
@@ -28,7 +28,6 @@ const FILES: [(&str, &str); 15] = [
     ("usr/lib/os-release", "what this system is"),
     ("etc/localtime", "the local time zone"),
     ("etc/timezone", "the local time zone"),
-    ("etc/mime.types", "types of files by name"),
 ];
 
 /// Folders and links that programs expect, and why.
@@ -98,7 +97,8 @@ pub fn surroundings(root: &FatRoot) -> Vec<(FileId, How)> {
                     roots.add(&ImagePath::clamped(library), "named by LD_PRELOAD");
                 }
             }
-            "SSL_CERT_FILE" | "REQUESTS_CA_BUNDLE" | "CURL_CA_BUNDLE" | "OPENSSL_CONF" => {
+            // `SSL_CERT_FILE` waits for somebody who reads it: `authorities`.
+            "REQUESTS_CA_BUNDLE" | "CURL_CA_BUNDLE" | "OPENSSL_CONF" => {
                 roots.add_file(&ImagePath::clamped(value), "named by the environment");
             }
             _ => {}
@@ -198,8 +198,11 @@ fn locale(root: &FatRoot) -> Vec<ImagePath> {
     paths
 }
 
-/// Every time zone, for a program that may ask for any: without the copies
-/// that count leap seconds (`right/`) or repeat the rest (`posix/`).
+/// What lies among the time zones and is none: copies that count leap seconds
+/// or repeat the rest, and the source of all for compilers of zones.
+pub const NO_ZONES: [&str; 3] = ["right", "posix", "tzdata.zi"];
+
+/// Every time zone, for a program that may ask for any.
 pub fn zones(tree: &Tree) -> Vec<FileId> {
     let folder = ImagePath::from("usr/share/zoneinfo");
     let Some(id) = tree.lookup(&folder) else {
@@ -208,9 +211,9 @@ pub fn zones(tree: &Tree) -> Vec<FileId> {
     let mut zones = vec![id];
     zones.extend(tree.below(id).into_iter().filter(|file| {
         let path = tree.path(*file);
-        !["right", "posix"]
+        !NO_ZONES
             .iter()
-            .any(|copy| path.starts_with(&folder.join(copy)))
+            .any(|other| path.starts_with(&folder.join(other)))
     }));
     zones
 }
@@ -236,9 +239,14 @@ pub fn authorities(root: &FatRoot) -> Vec<(FileId, How)> {
         found.extend(reach_path(tree, &path.into(), how.clone()));
     }
     let has_bundle = !found.is_empty();
-    let mut default_is_file = root.config.env().iter().any(|(name, value)| {
-        name == "SSL_CERT_FILE" && tree.lookup(&value.as_str().into()).is_some()
-    });
+    let mut default_is_file = false;
+    for (name, value) in root.config.env() {
+        if name == "SSL_CERT_FILE" {
+            let named = reach_path(tree, &ImagePath::clamped(value), how.clone());
+            default_is_file |= !named.is_empty();
+            found.extend(named);
+        }
+    }
     let mut hashed = BTreeSet::new();
     for folder in OPENSSL_FOLDERS.map(ImagePath::from) {
         let file = reach_path(tree, &folder.join("cert.pem"), how.clone());

@@ -299,6 +299,10 @@ impl<'a> Kitchen<'a> {
         if let Some(known) = self.known {
             return Ok(known.debs.clone());
         }
+        self.larder
+            .desk
+            .progress
+            .phase("reading package indexes", None);
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(self.recipe.project.debian.iter().copied());
         self.resolve(&wanted)

@@ -22,8 +22,7 @@ use crate::args::Build;
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
+pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let (around, tools) = (&place.around, place.tools(screen));
     let flags = Flags {
         output: &args.output,
@@ -94,9 +93,6 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     for warning in &cooked.warnings {
         screen.note(warning);
     }
-    if cooked.lock_is_new && !args.output.dry_run {
-        keep_lock(&cooked.lock, &lock_place, screen);
-    }
     let original = cooked.root;
     let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
     let mut wish = flags.wish(
@@ -108,7 +104,12 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     wish.mtime = Some(epoch);
     wish.detected = detected(&project);
     wish.provenance.version = project.version.clone();
-    finish(&original, &wish, &flags, &tools, &mut watch, screen)
+    let done = finish(&original, &wish, &flags, &tools, &mut watch, screen)?;
+    // Like the image, only when all is well.
+    if cooked.lock_is_new && !args.output.dry_run {
+        keep_lock(&cooked.lock, &lock_place, screen);
+    }
+    Ok(done)
 }
 
 /// Unpacks the image that is to be the runtime.

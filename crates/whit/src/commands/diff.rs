@@ -4,33 +4,22 @@ use std::process::ExitCode;
 
 use whit_core::diff::diff;
 use whit_core::inventory::{Detail, Inventory};
-use whit_core::workspace::Workspace;
-use whit_oci::Platform;
 
-use super::inventory::Desk;
+use super::inventory;
+use super::workplace::Workplace;
 use crate::args::Diff;
-use crate::surroundings::Surroundings;
 use crate::ui::{self, Failure, Screen};
 
-pub fn run(args: &Diff, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
-    let workspace = Workspace::create(&around.cache)?;
-    let desk = Desk {
-        around: &around,
-        workspace: &workspace,
-        screen,
-        platform: args
-            .platform
-            .as_deref()
-            .map(str::parse::<Platform>)
-            .transpose()?,
-    };
+pub fn run(args: &Diff, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
+    let tools = place.tools(screen);
     let detail = Detail {
         digests: true,
         ..Detail::default()
     };
-    let read =
-        |text: &str| -> Result<Inventory, Failure> { desk.read(text, &desk.open(text)?, &detail) };
+    let read = |text: &str| -> Result<Inventory, Failure> {
+        let image = inventory::open(text, args.platform.as_deref(), &tools)?;
+        inventory::read(text, &image, &detail, &tools)
+    };
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let diff = diff((&args.before, &before), (&args.after, &after));
     let grown = args

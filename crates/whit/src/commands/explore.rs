@@ -6,18 +6,18 @@ use std::process::ExitCode;
 
 use whit_core::explore::{Exploration, explore};
 use whit_core::inventory::Detail;
+use whit_core::pipeline::Tools;
 use whit_core::progress::Progress;
 use whit_core::report::Report;
-use whit_core::workspace::Workspace;
 
-use super::inventory::Desk;
+use super::inventory;
 use super::why::beside;
+use super::workplace::Workplace;
 use crate::args::Explore;
-use crate::surroundings::Surroundings;
 use crate::ui::{self, Failure, Screen};
 
-pub fn run(args: &Explore, screen: &Screen) -> Result<ExitCode, Failure> {
-    let exploration = look(args, screen)?;
+pub fn run(args: &Explore, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
+    let exploration = look(args, &place.tools(screen))?;
     screen.clear();
     if let Some(file) = &args.html {
         write(file, &ui::explore::page(&exploration))?;
@@ -32,21 +32,13 @@ pub fn run(args: &Explore, screen: &Screen) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn look(args: &Explore, screen: &Screen) -> Result<Exploration, Failure> {
-    let around = Surroundings::of_this_process()?;
-    let workspace = Workspace::create(&around.cache)?;
-    let desk = Desk {
-        around: &around,
-        workspace: &workspace,
-        screen,
-        platform: args.platform.as_deref().map(str::parse).transpose()?,
-    };
-    let image = desk.open(&args.image)?;
+fn look(args: &Explore, tools: &Tools<'_>) -> Result<Exploration, Failure> {
+    let image = inventory::open(&args.image, args.platform.as_deref(), tools)?;
     let detail = Detail {
         digests: true,
         ..Detail::default()
     };
-    let inventory = desk.read(&args.image, &image, &detail)?;
+    let inventory = inventory::read(&args.image, &image, &detail, tools)?;
     let report = report(args)?;
     Ok(explore(&args.image, &image, &inventory, report.as_ref()))
 }

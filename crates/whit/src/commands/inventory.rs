@@ -1,61 +1,48 @@
 //! Reading images for commands that only look.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use whit_core::inventory::{self, Detail, Inventory};
-use whit_core::pipeline;
-use whit_core::progress::Progress;
-use whit_core::workspace::Workspace;
-use whit_oci::{Image, Limits, Options, Platform, Reference};
+use whit_core::inventory::{self, Detail, Inventory, InventoryError};
+use whit_core::pipeline::{self, Tools};
+use whit_oci::{Image, Reference};
 
 use super::wish::failure;
-use crate::surroundings::Surroundings;
-use crate::ui::{Failure, Screen};
+use super::workplace::open_image;
+use crate::ui::Failure;
 
-/// What reading takes besides an image.
-pub struct Desk<'a> {
-    pub around: &'a Surroundings,
-    pub workspace: &'a Workspace,
-    pub screen: &'a Screen,
-    pub platform: Option<Platform>,
+/// Opens the image that `text` names; its layers are not read yet.
+pub fn open(text: &str, platform: Option<&str>, tools: &Tools<'_>) -> Result<Image, Failure> {
+    let reference = Reference::parse(text)?;
+    if let Some(file) = dockerfile(&reference) {
+        return Err(Failure::input(anyhow::anyhow!(
+            "{text} is a Dockerfile: it must be built before it has a size"
+        ))
+        .hint(build_hint(&file)));
+    }
+    open_image(&reference, platform, tools)
 }
 
-impl Desk<'_> {
-    /// Opens the image that `text` names.
-    pub fn open(&self, text: &str) -> Result<Image, Failure> {
-        let reference = Reference::parse(text)?;
-        if let Some(file) = dockerfile(&reference) {
-            return Err(Failure::input(anyhow::anyhow!(
-                "{text} is a Dockerfile: it must be built before it has a size"
-            ))
-            .hint(build_hint(&file)));
+/// Reads all layers of `image`, which `text` names.
+pub fn read(
+    text: &str,
+    image: &Image,
+    detail: &Detail,
+    tools: &Tools<'_>,
+) -> Result<Inventory, Failure> {
+    tools.progress.phase(&format!("reading {text}"), None);
+    let cancelled = || tools.check_cancelled().is_err();
+    inventory::read(image, detail, &cancelled).map_err(|error| match error {
+        InventoryError::Cancelled => failure(pipeline::Error::Interrupted),
+        error => {
+            let hint = error.hint();
+            Failure::input(anyhow::Error::new(error).context(format!("cannot read {text}")))
+                .hint(hint)
         }
-        let options = Options {
-            platform: self.platform.clone(),
-            scratch: self.workspace.path().to_owned(),
-            limits: Limits::default(),
-        };
-        Image::open(&reference, &options).map_err(|error| failure(error.into()))
-    }
-
-    /// Reads all layers of the image that `text` names.
-    pub fn read(&self, text: &str, image: &Image, detail: &Detail) -> Result<Inventory, Failure> {
-        self.screen.phase(&format!("reading {text}"), None);
-        let cancel = &self.around.cancel;
-        let cancelled = || cancel.load(std::sync::atomic::Ordering::Relaxed);
-        inventory::read(image, detail, &cancelled).map_err(|error| match error {
-            inventory::InventoryError::Cancelled => failure(pipeline::Error::Interrupted),
-            error => {
-                let hint = error.hint();
-                Failure::input(anyhow::Error::new(error).context(format!("cannot read {text}")))
-                    .hint(hint)
-            }
-        })
-    }
+    })
 }
 
 /// The Dockerfile that a reference means by its path.
-fn dockerfile(reference: &Reference) -> Option<std::path::PathBuf> {
+fn dockerfile(reference: &Reference) -> Option<PathBuf> {
     let Reference::Path { path, name: None } = reference else {
         return None;
     };

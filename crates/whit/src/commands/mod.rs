@@ -10,3 +10,5 @@ pub mod size;
 pub mod why;
 mod wish;
 mod workplace;
+
+pub use workplace::Workplace;

@@ -14,8 +14,7 @@ use super::workplace::{Workplace, unpack_image};
 use crate::args::{NetworkChoice, Run};
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
+pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let tools = place.tools(screen);
     let reference = Reference::parse(&args.image)?;
     let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;

@@ -14,8 +14,7 @@ use super::workplace::{Workplace, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
+pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let tools = place.tools(screen);
     let flags = Flags {
         output: &args.output,

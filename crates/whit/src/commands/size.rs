@@ -7,27 +7,15 @@ use std::process::ExitCode;
 use whit_core::inventory::Detail;
 use whit_core::settings::Settings;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
-use whit_core::workspace::Workspace;
-use whit_oci::Platform;
 
-use super::inventory::Desk;
+use super::inventory;
+use super::workplace::Workplace;
 use crate::args::{Size, SizeLimits};
-use crate::surroundings::Surroundings;
 use crate::ui::{self, Failure, Screen};
 
-pub fn run(args: &Size, screen: &Screen) -> Result<ExitCode, Failure> {
-    let around = Surroundings::of_this_process()?;
-    let workspace = Workspace::create(&around.cache)?;
-    let desk = Desk {
-        around: &around,
-        workspace: &workspace,
-        screen,
-        platform: args
-            .platform
-            .as_deref()
-            .map(str::parse::<Platform>)
-            .transpose()?,
-    };
+pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
+    let tools = place.tools(screen);
+    let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
     let settings = Settings::load(Path::new(".")).map_err(|error| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
@@ -39,7 +27,7 @@ pub fn run(args: &Size, screen: &Screen) -> Result<ExitCode, Failure> {
     };
     let mut present = Present::default();
     for image in &args.have {
-        present.add(&desk.open(image)?);
+        present.add(&open(image)?);
     }
     let mut sizes: Vec<ImageSize> = Vec::new();
     let mut over = Vec::new();
@@ -50,7 +38,7 @@ pub fn run(args: &Size, screen: &Screen) -> Result<ExitCode, Failure> {
         ..Detail::default()
     };
     for image in &args.images {
-        let inventory = desk.read(image, &desk.open(image)?, &detail)?;
+        let inventory = inventory::read(image, &open(image)?, &detail, &tools)?;
         let size = measure(image, &inventory, &present, bandwidths);
         over.extend(excesses(&size, &inventory, &budget));
         sizes.push(size);

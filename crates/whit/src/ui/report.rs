@@ -230,7 +230,7 @@ pub fn print_why(chain: &[Step<'_>]) {
         let indent = "  ".repeat(depth);
         let verdict = match (depth, line.kept) {
             (0, true) => format!("{green}kept{green:#} ", green = coloured(AnsiColor::Green)),
-            (0, false) => format!("{red}dropped{red:#} ", red = coloured(AnsiColor::Red)),
+            (_, false) => format!("{red}dropped{red:#} ", red = coloured(AnsiColor::Red)),
             _ => String::new(),
         };
         anstream::println!(

@@ -1,6 +1,8 @@
 //! `whit diff`: what changed, for people, programs and pull requests.
 
-use crate::crafted::{Layer, docker_image};
+use serde_json::json;
+
+use crate::crafted::{Layer, image};
 use crate::support::Bench;
 
 /// `old.tar` and `new.tar`, in which `curl` is newer, `main.py` changed and a
@@ -10,18 +12,18 @@ fn bench() -> Bench {
     let status = |version: &str| {
         format!("Package: curl\nStatus: install ok installed\nVersion: {version}\n").into_bytes()
     };
-    let image = |version: &str, curl: usize| {
+    let crafted = |version: &str, curl: usize| {
         Layer::default()
             .file("var/lib/dpkg/status", &status(version))
             .file("var/lib/dpkg/info/curl.list", b"/usr/bin/curl\n")
             .file("usr/bin/curl", &vec![b'c'; curl])
     };
-    let old = image("8.0", 10_000).file("app/main.py", b"print(1)");
-    let new = image("8.1", 12_000)
+    let old = crafted("8.0", 10_000).file("app/main.py", b"print(1)");
+    let new = crafted("8.1", 12_000)
         .file("app/main.py", b"print(2)")
         .file("app/a|b<i>", b"12345");
-    std::fs::write(bench.path("old.tar"), docker_image(&[&old.bytes()])).unwrap();
-    std::fs::write(bench.path("new.tar"), docker_image(&[&new.bytes()])).unwrap();
+    std::fs::write(bench.path("old.tar"), image(&[old.bytes()], json!({}))).unwrap();
+    std::fs::write(bench.path("new.tar"), image(&[new.bytes()], json!({}))).unwrap();
     bench
 }
 

@@ -240,6 +240,24 @@ pub fn tool(program: &str, arguments: &[&str]) -> String {
         .stdout()
 }
 
+/// The root of a Docker archive, unpacked by tar; once per bench.
+pub fn unpacked(bench: &Bench, archive: &Path) -> String {
+    let image = bench.path("image");
+    let root = bench.path("root");
+    std::fs::create_dir(&image).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let image = image.to_str().unwrap();
+    let root = root.to_str().unwrap();
+    tool("tar", &["-xf", archive.to_str().unwrap(), "-C", image]);
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(format!("{image}/manifest.json")).unwrap()).unwrap();
+    for layer in manifest[0]["Layers"].as_array().unwrap() {
+        let layer = format!("{image}/{}", layer.as_str().unwrap());
+        tool("tar", &["-xf", &layer, "-C", root]);
+    }
+    root.to_owned()
+}
+
 /// True if all of these are here and answer. Where they are not, a test says
 /// so loudly and ends; in CI it fails.
 pub fn have(needs: &[&str]) -> bool {

@@ -324,6 +324,9 @@ impl Analyzer for Elf<'_> {
         self.needed(object, &mut found);
         self.inherited(object, &mut found);
         self.loader_files(object, &mut found);
+        if is_tls(name) {
+            found.edges.extend(surroundings::authorities(self.root));
+        }
         // What a C library names and imports is its trade, not its need; the
         // same goes in part for the runtimes of languages.
         if !facts.is_libc(name) {
@@ -338,6 +341,12 @@ impl Analyzer for Elf<'_> {
         }
         found
     }
+}
+
+/// Libraries that check certificates.
+fn is_tls(name: &[u8]) -> bool {
+    const TLS: [&[u8]; 4] = [b"libssl.", b"libssl-", b"libgnutls", b"libnss3."];
+    TLS.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Paths that programs name without needing what is there now.

@@ -27,7 +27,7 @@ pub struct Strings {
     pub paths: BTreeSet<String>,
     /// It names the folder of time zones.
     pub zones: bool,
-    /// It names a file of certificate authorities.
+    /// It names a file of certificate authorities, or the variable that does.
     pub authorities: bool,
 }
 
@@ -37,8 +37,12 @@ impl Strings {
     pub fn read(bytes: &(impl Bytes + ?Sized), ranges: &[(u64, u64)]) -> Self {
         let mut strings = Self::default();
         let zones = memchr::memmem::Finder::new(b"/usr/share/zoneinfo");
-        let authorities = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"]
-            .map(memchr::memmem::Finder::new);
+        let authorities = [
+            "/etc/ssl/certs/ca-certificates.crt",
+            "/etc/ssl/cert.pem",
+            "SSL_CERT_FILE",
+        ]
+        .map(memchr::memmem::Finder::new);
         chunks(bytes, ranges, |chunk, first, last| {
             strings.zones |= zones.find(chunk).is_some();
             strings.authorities |= authorities.iter().any(|name| name.find(chunk).is_some());

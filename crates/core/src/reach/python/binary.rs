@@ -6,11 +6,14 @@
 //! older), strings glued end to end (Rust; Cython since 3.1), and the latter
 //! compressed (Cython since 3.2: zlib, or an LZSS of its own since 3.3).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 
 use super::imports::{is_dotted, is_identifier};
+use crate::elf::Headers;
 
 /// Strings of one extension module.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,6 +50,8 @@ const IN_EVERY_CYTHON: &str = "asyncio.coroutines";
 pub fn strings(bytes: &[u8]) -> Strings {
     let mut strings = Strings::default();
     let rust = memchr::memmem::find(bytes, b"PanicException").is_some();
+    let cython = memchr::memmem::find(bytes, b"pyx_").is_some();
+    let bytes = &*loaded(bytes);
     for run in bytes.split(|b| *b == 0) {
         if run.len() >= SHORTEST_GLUED {
             glued(run, rust, &mut strings.glued);
@@ -62,7 +67,7 @@ pub fn strings(bytes: &[u8]) -> Strings {
             }
         }
     }
-    if memchr::memmem::find(bytes, b"pyx_").is_some() {
+    if cython {
         tables(bytes, &mut strings.glued);
         // Every Cython module has this word among its names.
         let word = "cline_in_traceback";
@@ -77,6 +82,36 @@ pub fn strings(bytes: &[u8]) -> Strings {
         strings.glued[at..at + IN_EVERY_CYTHON.len()].fill(0);
     }
     strings
+}
+
+/// What the loader maps of an ELF file: code imports by strings that are in
+/// memory, and debugging information names every variable and sibling of the
+/// sources. The whole file, where its headers do not say.
+fn loaded(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Ok(headers) = Headers::parse(bytes) else {
+        return bytes.into();
+    };
+    let mut ranges: Vec<Range<usize>> = headers
+        .loads()
+        .map(|segment| {
+            let place = |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
+            place(segment.offset)..place(segment.offset.saturating_add(segment.file_size))
+        })
+        .filter(|range| !range.is_empty())
+        .collect();
+    if ranges.is_empty() {
+        return bytes.into();
+    }
+    ranges.sort_by_key(|range| range.start);
+    let mut loaded = Vec::new();
+    let mut end = 0;
+    for range in ranges {
+        // Segments may share a page.
+        loaded.extend_from_slice(&bytes[range.start.max(end).min(range.end)..range.end]);
+        loaded.push(0);
+        end = end.max(range.end);
+    }
+    loaded.into()
 }
 
 /// Pieces of a run that read as text. Prose, recognised by its spaces, is
@@ -198,6 +233,29 @@ mod tests {
         let strings = strings(b"\x7fELF\0pandas._libs\0datetime\0a b\0x\0\xff\xfe\0");
         assert_eq!(strings.dotted, ["pandas._libs".to_owned()].into());
         assert_eq!(strings.single, ["datetime".to_owned()].into());
+        assert!(!strings.unreadable);
+    }
+
+    /// A library of one segment, and debugging information behind it.
+    #[test]
+    fn what_is_not_loaded_is_not_said() {
+        let text = b"\0pyx_\0pandas._libs\0cline_in_traceback\0";
+        let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+        bytes.resize(16, 0);
+        bytes.extend([3, 0, 62, 0, 1, 0, 0, 0]);
+        for number in [0_u64, 64, 0] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+        bytes.extend([1, 0, 0, 0, 4, 0, 0, 0]);
+        for number in [120, 0x1000, 0x1000, text.len() as u64, text.len() as u64, 1] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend(text);
+        bytes.extend(b"\0pandas._testing\0reader\0");
+        let strings = strings(&bytes);
+        assert_eq!(strings.dotted, ["pandas._libs".to_owned()].into());
+        assert!(!strings.single.contains("reader"));
         assert!(!strings.unreadable);
     }
 

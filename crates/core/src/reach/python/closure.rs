@@ -51,7 +51,7 @@ pub struct Python<'a> {
 #[derive(Default)]
 pub(super) struct State {
     units: HashMap<FileId, Unit>,
-    names: Names,
+    pub(super) names: Names,
     edges: BTreeMap<FileId, Vec<(FileId, How)>>,
     known: HashSet<(FileId, FileId)>,
     warnings: BTreeMap<FileId, Vec<String>>,
@@ -392,6 +392,7 @@ impl<'a> Python<'a> {
                 Sleeper::Cut { file, reference } => {
                     woken.extend(self.load(state, file, reference));
                 }
+                Sleeper::Zones { file } => self.shadowed_zones(state, file),
             }
         }
     }
@@ -424,7 +425,12 @@ impl<'a> Python<'a> {
             .collect();
 
         let mut woken = Vec::new();
+        let is_zoneinfo = home.split('.').next() == Some("zoneinfo");
         for name in &code.mentions {
+            // Where it is offered, it is not chosen.
+            if is_zoneinfo && rules::CHOOSES_ZONES.contains(&&**name) {
+                continue;
+            }
             woken.extend(match name.strip_prefix('.') {
                 Some(own) => state.names.mention(&format!("{home}.{own}"), file),
                 None => state.names.mention(name, file),

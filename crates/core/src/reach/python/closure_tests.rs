@@ -440,6 +440,55 @@ fn zones_and_trust_come_with_their_modules() {
     );
 }
 
+/// PEP 615: the package `tzdata` is asked for what the system does not have.
+#[test]
+fn zones_of_the_package_stay_where_the_system_lacks_them_or_may_be_passed_over() {
+    let zones = |main: &'static str| {
+        let zone = |name: &str| ["/site/tzdata/zoneinfo/", name].concat();
+        let files = [
+            ("app/main.py", main),
+            ("std/zoneinfo/__init__.py", "from . import _tzpath\n"),
+            (
+                "std/zoneinfo/_tzpath.py",
+                "def reset_tzpath():\n    import os\n    os.environ['PYTHONTZPATH']\n\
+                 reset_tzpath()\nfind('tzdata', 'zones')\n",
+            ),
+            ("site/lib.py", ""),
+            (
+                "site/lib-1.dist-info/METADATA",
+                "Name: lib\nRequires-Dist: tzdata\n",
+            ),
+            ("site/lib-1.dist-info/RECORD", "lib.py,,\n"),
+            ("site/tzdata/__init__.py", ""),
+            (
+                "site/tzdata/zoneinfo/Europe/Paris",
+                "TZif, from the package",
+            ),
+            ("site/tzdata/zoneinfo/Europe/New", "TZif, from the package"),
+            ("site/tzdata-1.dist-info/METADATA", "Name: tzdata\n"),
+            (
+                "site/tzdata-1.dist-info/RECORD",
+                "tzdata/__init__.py,,\ntzdata/zoneinfo/Europe/Paris,,\n\
+                 tzdata/zoneinfo/Europe/New,,\n",
+            ),
+            ("zones/Europe/Paris", "TZif"),
+        ];
+        let reached = reached(&files);
+        assert!(reached.contains("/zones/Europe/Paris"));
+        assert!(reached.contains(&zone("Europe/New")), "{main}");
+        reached.contains(&zone("Europe/Paris"))
+    };
+    assert!(!zones("import lib, zoneinfo\n"));
+    assert!(zones(
+        "import lib, zoneinfo\nzoneinfo.reset_tzpath(['/x'])\n"
+    ));
+    assert!(zones(
+        "import lib, zoneinfo, os\nos.environ['PYTHONTZPATH'] = ''\n"
+    ));
+    assert!(zones("import lib, zoneinfo\nimport tzdata\n"));
+    assert!(zones("import lib, zoneinfo\nfiles('tzdata.zoneinfo')\n"));
+}
+
 #[test]
 fn installers_only_from_the_app() {
     let rest = [

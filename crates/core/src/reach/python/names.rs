@@ -20,6 +20,8 @@ pub enum Sleeper {
     Hidden { file: FileId, row: usize },
     /// A reference that a table holds back.
     Cut { file: FileId, reference: usize },
+    /// Zones of the distribution of a file that the system has too.
+    Zones { file: FileId },
 }
 
 /// The names mentioned so far.

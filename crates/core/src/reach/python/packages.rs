@@ -7,7 +7,7 @@ use whit_oci::ImagePath;
 
 use super::closure::{Python, State, file_of};
 use super::data;
-use super::distributions::{DistributionId, Read};
+use super::distributions::{Distribution, DistributionId, Read};
 use super::names::Sleeper;
 use super::rules;
 use crate::index::{FileId, Tree};
@@ -47,10 +47,20 @@ impl Python<'_> {
             .collect();
         if !fresh.is_empty() {
             let data = data::data(self.tree, distribution);
-            for top in fresh {
-                for data in data.get(&top).into_iter().flatten() {
+            let mut shadowed = false;
+            for data in fresh.iter().filter_map(|top| data.get(top)).flatten() {
+                if self.is_shadowed_zone(distribution, *data) {
+                    shadowed = true;
+                } else {
                     state.edge(file, *data, How::PackageData(name.clone()));
                 }
+            }
+            if shadowed
+                && rules::CHOOSES_ZONES
+                    .iter()
+                    .any(|name| state.names.wait(name, Sleeper::Zones { file }))
+            {
+                self.shadowed_zones(state, file);
             }
         }
         if first {
@@ -71,6 +81,37 @@ impl Python<'_> {
             }
         }
         woken
+    }
+
+    /// True for a time zone of the package `tzdata` that `zoneinfo` finds in a
+    /// folder of the system before it looks there.
+    fn is_shadowed_zone(&self, distribution: &Distribution, file: FileId) -> bool {
+        let zones = distribution.site.join("tzdata/zoneinfo");
+        distribution.name == "tzdata"
+            && self
+                .tree
+                .path(file)
+                .strip_prefix(&zones)
+                .is_some_and(|key| {
+                    self.facts.zones.iter().any(|folder| {
+                        let twin = ImagePath::clamped(folder).join(key);
+                        let found = self.tree.resolve(&twin).file;
+                        found.is_some_and(|id| self.tree.node(id).is_file())
+                    })
+                })
+    }
+
+    /// Keeps such zones, for a program that may choose them.
+    pub(super) fn shadowed_zones(&self, state: &mut State, file: FileId) {
+        let Some(id) = self.distributions.owner(file) else {
+            return;
+        };
+        let distribution = self.distributions.get(id);
+        for zone in &distribution.files {
+            if self.is_shadowed_zone(distribution, *zone) {
+                state.edge(file, *zone, How::PackageData(distribution.name.clone()));
+            }
+        }
     }
 
     /// True for modules of pip, setuptools and the like.

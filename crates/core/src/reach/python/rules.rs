@@ -103,7 +103,16 @@ pub const CUTS: &[Cut] = &[
     // The prompt of an interactive interpreter.
     cut("site", "readline", "interact"),
     cut("site", "rlcompleter", "interact"),
+    // Behind names of systems that `os.uname` gives, or a file of macOS.
+    cut("sysconfig", "_osx_support", ""),
+    cut("sysconfig", "_aix_support", ""),
+    cut("platform", "plistlib", ""),
 ];
+
+/// Names that a program must use to read zones from the package `tzdata` before
+/// the system's: otherwise `zoneinfo` opens a zone there only where no folder of
+/// its search path has it (PEP 615).
+pub const CHOOSES_ZONES: &[&str] = &["PYTHONTZPATH", "reset_tzpath", "tzdata"];
 
 /// Programs that make programs. One that a library names is kept only if a run
 /// was seen to start it, or the user's own code names it.

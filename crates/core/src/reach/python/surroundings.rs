@@ -6,14 +6,12 @@ use whit_oci::ImagePath;
 use super::closure::Python;
 use crate::index::FileId;
 use crate::reach::How;
+use crate::reach::surroundings::NO_ZONES;
 
 /// Where `mimetypes` looks, as far as Linux systems have it (its `knownfiles`).
 const MIME_TYPES: &[&str] = &["/etc/mime.types"];
 /// Where ncurses looks.
 const TERMINALS: &[&str] = &["/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"];
-/// Copies of all zones with other treatments of leap seconds; no name of a zone
-/// leads there.
-const COPIES_OF_ZONES: &[&[u8]] = &[b"posix", b"right"];
 
 /// What the use of a module makes necessary: zones, trusted certificates, types
 /// of files, terminals.
@@ -54,7 +52,7 @@ fn below(python: &Python, place: &ImagePath) -> Vec<FileId> {
         tree.path(*file)
             .strip_prefix(&way.path)
             .and_then(|rest| rest.split(|b| *b == b'/').next())
-            .is_none_or(|top| !COPIES_OF_ZONES.contains(&top))
+            .is_none_or(|top| !NO_ZONES.iter().any(|other| other.as_bytes() == top))
     });
     found.extend(inside);
     found

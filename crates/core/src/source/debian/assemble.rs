@@ -63,7 +63,7 @@ pub fn assemble(
 /// The packages, checked by their hash, in the order asked.
 pub fn fetch(debs: &[LockedDeb], mirror: &Mirror, desk: Desk<'_>) -> Result<Vec<PathBuf>> {
     let total = debs.iter().map(|deb| deb.size).sum();
-    desk.progress.phase("fetch packages", Some(total));
+    desk.progress.phase("fetching packages", Some(total));
     let wanted: Vec<_> = debs.iter().map(|deb| deb.wanted(mirror)).collect();
     Ok(desk.cache.fetch(&wanted, desk.progress, desk.cancel)?)
 }
@@ -87,7 +87,7 @@ fn build(
     desk: Desk<'_>,
 ) -> Result<Vec<Entry>> {
     desk.progress
-        .phase("unpack packages", Some(debs.len() as u64));
+        .phase("unpacking packages", Some(debs.len() as u64));
     let damaged = |i: usize, cause: String| Error::Damaged {
         package: debs[i].name.clone(),
         cause,
