@@ -12,12 +12,14 @@ use whit_core::report::Report;
 
 use super::inventory;
 use super::why::beside;
+use super::wish::failure;
 use super::workplace::Workplace;
 use crate::args::Explore;
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Explore, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let exploration = look(args, &place.tools(screen))?;
+    let tools = place.tools(screen);
+    let exploration = look(args, &tools)?;
     screen.clear();
     if let Some(file) = &args.html {
         write(file, &ui::explore::page(&exploration))?;
@@ -27,7 +29,8 @@ pub fn run(args: &Explore, place: &Workplace, screen: &Screen) -> Result<ExitCod
     } else if args.text || !std::io::stdout().is_terminal() {
         anstream::print!("{}", ui::explore::text(&exploration));
     } else {
-        ui::explore::walk(&exploration)?;
+        ui::explore::walk(&exploration, &|| tools.check_cancelled().is_err())?;
+        tools.check_cancelled().map_err(failure)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,8 @@
 //! `whit explore`: a summary, JSON and a page of the same image.
 
-use crate::crafted::{Layer, docker_image};
+use serde_json::json;
+
+use crate::crafted::{Layer, image};
 use crate::support::Bench;
 
 const EVIL: &str = "srv/<script>alert(1)<%2fscript>.html";
@@ -14,7 +16,7 @@ fn bench() -> Bench {
     let above = Layer::default()
         .file("var/lib/apt/lists/.wh.all", b"")
         .bytes();
-    std::fs::write(bench.path("app.tar"), docker_image(&[&below, &above])).unwrap();
+    std::fs::write(bench.path("app.tar"), image(&[below, above], json!({}))).unwrap();
     bench
 }
 

@@ -319,7 +319,7 @@ fn key_line(state: &State<'_>) -> Line<'static> {
         right,
         ("/", " filter"),
         ("s", order.as_str()),
-        ("Tab", " next list"),
+        ("Tab", " next"),
         ("Esc", " all"),
         ("q", " quit"),
     ];
