@@ -11,6 +11,7 @@ pub mod emit;
 pub mod explore;
 pub mod index;
 pub mod inventory;
+pub mod lint;
 pub mod lock;
 pub mod observe;
 pub mod pipeline;

@@ -96,6 +96,14 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
 
+    /// Find the habits of a Dockerfile that cost size
+    ///
+    /// Looks at what ends in the final image and nothing else: the last stage
+    /// and the stages that it begins with. Says per line what it costs, why,
+    /// and how to mend it, as a patch. Exits with 1 if it finds something.
+    #[command(after_help = LINT_EXAMPLES)]
+    Lint(Lint),
+
     /// Print a completion script for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -154,6 +162,17 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   whit run fastapi.tar -p 8080:8000   # http://127.0.0.1:8080 answers
   whit run hello.tar -- --name Bob";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  whit lint                           # ./Dockerfile
+  whit lint services/api --fix        # mends what is safe to mend
+  whit lint Dockerfile.prod --target runtime --json
+  whit lint --image api.tar           # counts in the image instead of estimating
+  whit lint --fix --unsafe-fixes      # and what wants a look: try the build afterwards
+
+A comment above an instruction turns rules off for it:
+  # whit: ignore=apt-recommends,fat-base";
 
 #[derive(Debug, Args)]
 pub struct Build {
@@ -281,7 +300,7 @@ pub struct Probes {
     #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub test: Option<PathBuf>,
     /// Seconds that a service may take until it listens
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
     pub start_timeout: u64,
     /// Seconds that one request or command may take
     #[arg(long, value_name = "SECONDS", default_value = "30")]
@@ -463,4 +482,35 @@ pub struct Run {
     /// Which image of an index to take
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// A Dockerfile, or a folder that has one
+    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub dockerfile: PathBuf,
+    /// The stage that is shipped (default: the last one)
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// What was built from it: docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: Option<String>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", requires = "image")]
+    pub platform: Option<String>,
+    /// Write the mends that take nothing but caches into the file
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix: write the mends that want a look too
+    #[arg(long, requires = "fix")]
+    pub unsafe_fixes: bool,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 0 whatever is found
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Print the rules, what they cost and why, and do nothing else
+    #[arg(long)]
+    pub rules: bool,
 }

@@ -4,6 +4,7 @@ pub mod build;
 pub mod diff;
 pub mod explore;
 mod inventory;
+pub mod lint;
 pub mod run;
 pub mod shrink;
 pub mod size;

@@ -1,6 +1,7 @@
 //! Running whit and its surroundings.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -272,7 +273,10 @@ pub fn have(needs: &[&str]) -> bool {
                 std::env::var_os("CI").is_none(),
                 "{need} is missing, and in CI nothing is skipped"
             );
-            eprintln!("SKIPPED: this test needs {need}");
+            // Not by `eprintln`, which is shown of tests that fail only.
+            let thread = std::thread::current();
+            let test = thread.name().unwrap_or("a test");
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs {need}");
             return false;
         }
     }
