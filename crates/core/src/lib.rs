@@ -7,6 +7,7 @@
 pub mod diff;
 pub mod elf;
 pub mod emit;
+pub mod explore;
 pub mod index;
 pub mod inventory;
 pub mod lint;

@@ -38,7 +38,7 @@ pub use destination::{Destination, DestinationError};
 pub use digest::Digest;
 pub use engine::{EngineAddress, EngineError, Kind as EngineKind};
 pub use entry::{Entry, Kind, Meta};
-pub use image::{Image, ImageError, Layer, LayerStream, Limits, Options};
+pub use image::{Image, ImageError, Layer, LayerStream, Limits, Offsets, Options};
 pub use layer::{Chunk, LayerError, LayerReader, Problem, read_all};
 pub use layer_writer::{LayerWriter, WrittenLayer};
 pub use name::{ImageName, NameError};

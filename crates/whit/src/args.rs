@@ -66,6 +66,14 @@ pub enum Command {
     #[command(after_help = WHY_EXAMPLES)]
     Why(Why),
 
+    /// Show where the bytes of an image are, and which are wasted
+    ///
+    /// By layer, package, type and folder, with every file's share of the
+    /// compressed layer. A view to walk in on a terminal, a summary elsewhere.
+    /// Nothing is run and nothing unpacked.
+    #[command(after_help = EXPLORE_EXAMPLES)]
+    Explore(Explore),
+
     /// Tell how big images are and how long they take to pull
     ///
     /// Reads each image once, runs nothing and unpacks nothing. "Uncompressed"
@@ -140,6 +148,17 @@ Examples:
   whit cache                     # what is there, and how large
   whit cache prune --max 5G      # what was not used for the longest time goes
   whit cache clear blobs layers";
+
+const EXPLORE_EXAMPLES: &str = "\
+Examples:
+  whit explore app.tar                # walk in it; / filters, s sorts, q quits
+  whit explore app.tar --text | less
+  whit explore app-small.tar --html app.html   # before and after, if whit made it small
+  whit explore oci:layout:1.2 --json | jq '.wasted[] | {name, bytes, mend}'
+
+A file's bytes on the wire are read off the compressed layer while it is unpacked,
+to 4 kB of a gzip layer and to a block, of at most 128 kB, of a zstd layer. Layers
+that are stored without compression, as `docker save` does, have none.";
 
 const SIZE_EXAMPLES: &str = "\
 Examples:
@@ -384,6 +403,31 @@ pub struct Why {
     /// Print the chain as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Explore {
+    /// An image as `whit shrink` takes it
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+    /// Print a summary, on a terminal too
+    #[arg(long, conflicts_with_all = ["json", "html"])]
+    pub text: bool,
+    /// Print everything, down to the files, as JSON
+    #[arg(long, conflicts_with = "html")]
+    pub json: bool,
+    /// Write a page with a treemap; it needs nothing but a browser
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// The report of a small image (default: the one beside it)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+
+    #[command(flatten)]
+    pub registries: Registries,
 }
 
 #[derive(Debug, Args)]

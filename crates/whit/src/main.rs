@@ -38,6 +38,9 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Shrink(args) => interruptible(|place| commands::shrink::run(&args, place, screen)),
         Command::Why(args) => commands::why::run(&args),
         Command::Cache(args) => commands::cache::run(&args),
+        Command::Explore(args) => {
+            interruptible(|place| commands::explore::run(&args, place, screen))
+        }
         Command::Size(args) => interruptible(|place| commands::size::run(&args, place, screen)),
         Command::Diff(args) => interruptible(|place| commands::diff::run(&args, place, screen)),
         Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),

@@ -6,6 +6,7 @@
 mod filetype;
 mod read;
 mod sums;
+mod symbols;
 mod tap;
 mod waste;
 
@@ -77,12 +78,18 @@ pub struct Content {
     pub file_type: FileType,
     /// If [`Detail::digests`] asked for it.
     pub digest: Option<Digest>,
+    /// Its share of the stored layer, its headers included, to the grain of
+    /// [`whit_oci::Offsets`]; `None` where the layer is not compressed.
+    pub wire: Option<u64>,
+    /// Bytes of an ELF file's symbol table and debug sections, if
+    /// [`Detail::digests`] asked to read everything.
+    pub symbols: u64,
 }
 
 /// How closely an image is looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Detail {
-    /// Hash every file, to know equal content.
+    /// Hash every file, to know equal content, and find symbols in ELF files.
     pub digests: bool,
     /// Compress every layer again in these ways, to measure.
     pub recompress: Vec<Compression>,

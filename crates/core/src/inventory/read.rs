@@ -8,6 +8,7 @@ use whit_oci::{
     Chunk, Compression, Digest, Entry, Image, ImagePath, Kind, LayerReader, LayerStream,
 };
 
+use super::symbols::Ends;
 use super::tap::Tap;
 use super::waste::{Fate, Waste};
 use super::{Content, Detail, FileType, Inventory, InventoryError, Layer, Wire};
@@ -74,6 +75,13 @@ fn history(image: &Image) -> Vec<String> {
         .collect()
 }
 
+/// Where an entry's content is.
+struct Held {
+    path: ImagePath,
+    /// The name that a hard link is one more of.
+    link: Option<ImagePath>,
+}
+
 struct Reader<'a> {
     detail: &'a Detail,
     cancelled: &'a dyn Fn() -> bool,
@@ -127,12 +135,19 @@ impl Reader<'_> {
         // opened.
         let index = u16::try_from(number).unwrap_or(u16::MAX);
         let mut reader = LayerReader::new(&mut tap, name);
+        let mut starts = Vec::new();
+        let mut placed = Vec::new();
         while let Some(entry) = reader.next()? {
             if (self.cancelled)() {
                 return Err(InventoryError::Cancelled);
             }
             count(&mut layer, &entry);
-            self.entry(index, name, &entry, &mut reader)?;
+            starts.push(reader.start());
+            placed.push(self.entry(index, name, &entry, &mut reader)?);
+        }
+        if !plain {
+            let offsets = reader.source().source().offsets();
+            self.share(&offsets.shares(&starts, reader.start()), placed);
         }
         drop(reader);
         let seen = tap.finish().map_err(failed)?;
@@ -154,13 +169,27 @@ impl Reader<'_> {
         Ok(layer)
     }
 
+    /// Writes the shares of the stored layer down, one per entry.
+    fn share(&mut self, shares: &[u64], placed: Vec<Option<Held>>) {
+        for (share, held) in shares.iter().zip(placed) {
+            let Some(held) = held else { continue };
+            let wire = match &held.link {
+                Some(target) => self.contents.get(target).and_then(|content| content.wire),
+                None => Some(*share),
+            };
+            if let Some(content) = self.contents.get_mut(&held.path) {
+                content.wire = wire;
+            }
+        }
+    }
+
     fn entry<R: std::io::Read>(
         &mut self,
         layer: u16,
         name: &str,
         entry: &Entry,
         reader: &mut LayerReader<R>,
-    ) -> Result<(), InventoryError> {
+    ) -> Result<Option<Held>, InventoryError> {
         let change = self
             .builder
             .apply(layer, entry)
@@ -203,7 +232,13 @@ impl Reader<'_> {
             }
             waste
         }));
-        Ok(())
+        Ok(content.map(|_| Held {
+            path: change.path,
+            link: match change.placed {
+                Placed::Link(target) => Some(target),
+                _ => None,
+            },
+        }))
     }
 
     /// Takes note of what `layer` took away; `None` if no content was lost.
@@ -236,6 +271,8 @@ impl Reader<'_> {
     ) -> Result<(Content, Option<Vec<u8>>), InventoryError> {
         let mut hash = self.detail.digests.then(Sha256::new);
         let mut held = wanted.then(Vec::new);
+        let mut ends = Ends::default();
+        let mut sparse = false;
         let mut head = Vec::new();
         loop {
             let bytes = match reader.read_chunk(&mut self.buffer)? {
@@ -246,6 +283,7 @@ impl Reader<'_> {
                     if let Some(hash) = &mut hash {
                         hash_hole(hash, length);
                     }
+                    sparse = true;
                     continue;
                 }
                 Chunk::End => break,
@@ -254,6 +292,9 @@ impl Reader<'_> {
             head.extend_from_slice(&bytes[..missing.min(bytes.len())]);
             if let Some(hash) = &mut hash {
                 hash.update(bytes);
+                if ends.is_elf() {
+                    ends.see(bytes);
+                }
             }
             if let Some(text) = &mut held {
                 if self.held + text.len() + bytes.len() > MAX_HELD {
@@ -273,6 +314,8 @@ impl Reader<'_> {
         let content = Content {
             file_type: FileType::detect(path, &head),
             digest: hash.map(Digest::from_hasher),
+            wire: None,
+            symbols: if sparse { 0 } else { ends.symbols() },
         };
         Ok((content, held))
     }

@@ -44,6 +44,11 @@ impl<R: Read> Tap<R> {
         })
     }
 
+    /// What is passed on.
+    pub fn source(&self) -> &R {
+        &self.source
+    }
+
     pub fn finish(self) -> io::Result<Seen> {
         Ok(Seen {
             bytes: self.bytes,

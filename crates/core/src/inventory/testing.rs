@@ -41,7 +41,7 @@ fn tar(lines: &[&str]) -> Vec<u8> {
 }
 
 /// As `docker save` writes it.
-fn archive(layers: &[&[&str]], file: &Path) {
+fn archive(layers: &[&[&str]], file: &Path, pack: fn(&[u8]) -> Vec<u8>) {
     let tars: Vec<Vec<u8>> = layers.iter().map(|lines| tar(lines)).collect();
     let ids: Vec<Digest> = tars.iter().map(|tar| Digest::of(tar)).collect();
     let config = json!({
@@ -60,7 +60,7 @@ fn archive(layers: &[&[&str]], file: &Path) {
         builder.append_data(&mut header, name, bytes).unwrap();
     };
     for (name, tar) in names.iter().zip(&tars) {
-        add(name, tar);
+        add(name, &pack(tar));
     }
     add("config.json", config.to_string().as_bytes());
     add("manifest.json", manifest.to_string().as_bytes());
@@ -77,8 +77,22 @@ impl Crafted {
     /// `\\n` for a new line), `PATH => TARGET` for a hard link, and `-PATH` for
     /// a whiteout.
     pub fn new(layers: &[&[&str]]) -> Self {
+        Self::packed(layers, <[u8]>::to_vec)
+    }
+
+    /// The same with compressed layers.
+    pub fn gzipped(layers: &[&[&str]]) -> Self {
+        Self::packed(layers, |tar| {
+            let level = flate2::Compression::default();
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), level);
+            out.write_all(tar).unwrap();
+            out.finish().unwrap()
+        })
+    }
+
+    fn packed(layers: &[&[&str]], pack: fn(&[u8]) -> Vec<u8>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        archive(layers, &dir.path().join("image.tar"));
+        archive(layers, &dir.path().join("image.tar"), pack);
         Self { dir }
     }
 

@@ -6,12 +6,14 @@ mod document;
 mod error;
 mod layout;
 mod manifest;
+mod offsets;
 mod saved;
 mod stream;
 
 use std::path::{Path, PathBuf};
 
 pub use error::ImageError;
+pub use offsets::Offsets;
 pub use stream::LayerStream;
 
 pub(crate) use document::{Descriptor, Document};

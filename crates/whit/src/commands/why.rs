@@ -54,7 +54,7 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
 }
 
 /// Where `build` and `shrink` leave the report of an image.
-fn beside(image: &str) -> PathBuf {
+pub fn beside(image: &str) -> PathBuf {
     let reference = Reference::parse(image).ok();
     if let Some(name) = reference.as_ref().and_then(Reference::name) {
         return report_path(Path::new(name.base()));

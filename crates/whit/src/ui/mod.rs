@@ -3,6 +3,7 @@
 mod caches;
 mod diff;
 mod error;
+pub mod explore;
 mod lint;
 mod markdown;
 mod printable;

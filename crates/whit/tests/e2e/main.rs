@@ -16,6 +16,7 @@ mod base;
 mod crafted;
 mod diff;
 mod examples;
+mod explore;
 mod flags;
 mod formats;
 mod interrupts;
