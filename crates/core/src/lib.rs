@@ -4,10 +4,13 @@
 //! `pipeline` tells the story; every phase takes what earlier ones made and
 //! returns a value of its own.
 
-pub mod download;
+pub mod diff;
 pub mod elf;
 pub mod emit;
+pub mod explore;
 pub mod index;
+pub mod inventory;
+pub mod lint;
 pub mod lock;
 pub mod observe;
 pub mod pipeline;
@@ -16,8 +19,10 @@ pub mod progress;
 pub mod reach;
 pub mod report;
 pub mod settings;
+pub mod size;
 pub mod source;
 pub mod transform;
+pub mod upkeep;
 pub mod workspace;
 
 #[cfg(test)]

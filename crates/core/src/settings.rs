@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::observe::{Probe, ProbeError, ProbeTable};
 use crate::plan::Policy;
+use crate::size::Budget;
 use crate::transform::PythonCode;
 
 /// One layer of settings.
@@ -49,9 +50,14 @@ pub struct Settings {
     pub python_code: Option<PythonCode>,
     /// `gzip`, `zstd`, either with `:LEVEL`.
     pub compress: Option<String>,
-    /// `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
+    /// `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`, `docker://NAME`,
+    /// `docker-daemon:NAME`, `podman:NAME`.
     pub output: Option<String>,
+    /// `[REGISTRY=]HOST[/FOLDER]`: asked before the registry itself.
+    pub registry_mirrors: Option<Vec<String>>,
     pub probe: Option<Vec<ProbeTable>>,
+    /// What `whit size` accepts.
+    pub budget: Option<Budget>,
 }
 
 /// A port as `EXPOSE` writes it: `8000` or `53/udp`.
@@ -139,7 +145,8 @@ impl Settings {
     /// These settings, and where they are silent those of `lower`.
     ///
     /// Names in `env` and `labels` are settings of their own; the globs of
-    /// `keep` and `drop`, the build packages and the probes of both add up.
+    /// `keep` and `drop`, the build packages, the mirrors and the probes of both
+    /// add up.
     pub fn or(self, lower: Settings) -> Settings {
         Settings {
             // A command of one's own replaces a lower entrypoint too: the two
@@ -165,7 +172,12 @@ impl Settings {
             python_code: self.python_code.or(lower.python_code),
             compress: self.compress.or(lower.compress),
             output: self.output.or(lower.output),
+            registry_mirrors: append(self.registry_mirrors, lower.registry_mirrors),
             probe: append(self.probe, lower.probe),
+            budget: match (self.budget, lower.budget) {
+                (Some(high), Some(low)) => Some(high.or(low)),
+                (high, low) => high.or(low),
+            },
         }
     }
 
@@ -288,6 +300,7 @@ impl<'de> Deserialize<'de> for Port {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::size::Bytes;
 
     fn parse(text: &str) -> Result<Settings, String> {
         Settings::parse(text, Path::new("whit.toml")).map_err(|error| error.to_string())
@@ -310,6 +323,10 @@ mod tests {
 
             [[probe]]
             exec = "python -V"
+
+            [budget]
+            size = "20MB"
+            packages = { numpy = "30MB" }
             "#,
         )
         .unwrap();
@@ -327,6 +344,9 @@ mod tests {
         assert_eq!(ports, ["8000/tcp", "53/udp"]);
         assert_eq!(settings.policy, Some(Policy::Tight));
         assert_eq!(settings.probe.unwrap().len(), 2);
+        let budget = settings.budget.unwrap();
+        assert_eq!(budget.size, Some(Bytes(20_000_000)));
+        assert_eq!(budget.packages["numpy"], Bytes(30_000_000));
     }
 
     #[test]
@@ -335,6 +355,7 @@ mod tests {
             ("user = \"a\"\ncomand = \"x\"\n", ["line 2", "comand"]),
             ("expose = [99999]\n", ["line 1", "not a port"]),
             ("policy = \"brave\"\n", ["line 1", "brave"]),
+            ("[budget]\nsize = \"big\"\n", ["line 2", "no size"]),
             ("command = \"a 'b\"\n", ["line 1", "quotation mark"]),
             ("command = []\n", ["line 1", "empty"]),
             (

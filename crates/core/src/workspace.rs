@@ -96,6 +96,14 @@ impl Workspace {
         })
     }
 
+    /// True while a run works with this cache.
+    pub fn any_alive(cache: &Path) -> bool {
+        let runs = fs::read_dir(cache.join("runs")).into_iter().flatten();
+        runs.flatten()
+            .filter_map(|entry| File::open(entry.path().join(LOCK)).ok())
+            .any(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.as_ref().map_or(Path::new(""), TempDir::path)
     }

@@ -67,6 +67,12 @@ impl Archive {
                 });
             }
         };
+        Self::of_file(path, file, options)
+    }
+
+    /// An archive in a file that is open already; `path` is what errors call
+    /// it.
+    pub fn of_file(path: &Path, file: File, options: &Options) -> Result<Self, ImageError> {
         let members = index(path, &file, options)?;
         Ok(Self {
             path: path.to_path_buf(),

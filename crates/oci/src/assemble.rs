@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::destination::is_host;
 use crate::layer_writer::WrittenLayer;
+use crate::name::ImageName;
 use crate::write_error::WriteError;
 use crate::{Digest, ImageConfig};
 
@@ -131,10 +131,10 @@ impl Assembled {
 
     /// The image's entry in the index of a Docker archive: the tag alone, and
     /// the whole name for containerd.
-    pub fn docker_entry(&self, reference: Option<&str>) -> Value {
-        let names = reference.and_then(|name| {
-            let tag = name.rsplit_once(':')?.1.to_owned();
-            Some([(REF_NAME, tag), (CONTAINERD_NAME, full_name(name))])
+    pub fn docker_entry(&self, name: Option<&ImageName>) -> Value {
+        let names = name.map(|name| {
+            let tag = name.tag_or_latest().to_owned();
+            [(REF_NAME, tag), (CONTAINERD_NAME, name.full())]
         });
         self.entry_with(names.into_iter().flatten())
     }
@@ -178,7 +178,7 @@ pub(crate) fn merged_index(index: &[u8], entry: Value) -> Result<Vec<u8>, String
 pub(crate) fn docker_manifest(
     image: &Assembled,
     layers: &[WrittenLayer],
-    reference: Option<&str>,
+    name: Option<&str>,
 ) -> Vec<u8> {
     let layers: Vec<String> = layers
         .iter()
@@ -186,7 +186,7 @@ pub(crate) fn docker_manifest(
         .collect();
     json!([{
         "Config": blob_path(&image.config.digest),
-        "RepoTags": reference.map(|name| [name]),
+        "RepoTags": name.map(|name| [name]),
         "Layers": layers,
     }])
     .to_string()
@@ -196,15 +196,6 @@ pub(crate) fn docker_manifest(
 /// Where a blob is in a layout.
 pub(crate) fn blob_path(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
-}
-
-/// `name:tag` with the registry and the folder that Docker leaves out.
-fn full_name(name: &str) -> String {
-    match name.split_once('/') {
-        Some((host, _)) if is_host(host) => name.to_owned(),
-        Some(_) => format!("docker.io/{name}"),
-        None => format!("docker.io/library/{name}"),
-    }
 }
 
 impl Document {
@@ -234,14 +225,6 @@ impl<'a> Descriptor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_completed_as_docker_does() {
-        assert_eq!(full_name("app:1"), "docker.io/library/app:1");
-        assert_eq!(full_name("shop/app:1"), "docker.io/shop/app:1");
-        assert_eq!(full_name("r.io/app:1"), "r.io/app:1");
-        assert_eq!(full_name("localhost/app:1"), "localhost/app:1");
-    }
 
     #[test]
     fn an_index_keeps_its_other_images() {

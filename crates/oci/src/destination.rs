@@ -1,8 +1,10 @@
 //! Where an image is written to.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use crate::name::{ImageName, NameError};
 
 /// A place for an image, as people type it after `-o`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +23,14 @@ pub enum Destination {
     /// an image layout at the same time.
     DockerArchive {
         file: PathBuf,
-        /// Always with a tag.
-        reference: Option<String>,
+        name: Option<ImageName>,
     },
+    /// `docker://NAME[:TAG]`: a registry.
+    Registry(ImageName),
+    /// `docker-daemon:NAME[:TAG]`: the Docker engine.
+    DockerDaemon(ImageName),
+    /// `podman:NAME[:TAG]`: Podman's storage.
+    Podman(ImageName),
 }
 
 /// A text that names no place for an image.
@@ -31,12 +38,14 @@ pub enum Destination {
 pub enum DestinationError {
     #[error("cannot tell what kind of image {0:?} is to be")]
     Unknown(String),
-    #[error("writing to {0:?} is not possible yet")]
-    Unsupported(String),
     #[error("{0:?} names no file or folder")]
     NoPath(String),
     #[error("{0:?} is not a name for an image")]
     Reference(String),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("{0:?}: the digest of an image is what comes out, not what it is named")]
+    Digest(String),
 }
 
 impl DestinationError {
@@ -44,20 +53,17 @@ impl DestinationError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unknown(text) => format!(
-                "use {text}.tar, docker-archive:FILE[:NAME], oci-archive:FILE[:NAME] or oci:DIR[:NAME]"
+                "use {text}.tar, docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME], \
+                 docker://NAME[:TAG], docker-daemon:NAME[:TAG] or podman:NAME[:TAG]"
             ),
-            Self::Unsupported(_) => {
-                "write an archive with -o FILE.tar, then `docker load -i FILE.tar` or \
-                 `skopeo copy docker-archive:FILE.tar docker://NAME`"
-                    .to_owned()
-            }
             Self::NoPath(text) => {
                 format!("write {}image", text.trim_end_matches(':').to_owned() + ":")
             }
             Self::Reference(_) => {
-                "use lower-case letters, digits and . _ - /, then :TAG; for example shop/api:1.2"
-                    .to_owned()
+                "use letters, digits and - . _ : @ + /, for example oci:out:1.2".to_owned()
             }
+            Self::Name(error) => error.hint(),
+            Self::Digest(_) => "name a tag: docker://HOST/NAME:TAG".to_owned(),
         })
     }
 }
@@ -69,12 +75,15 @@ impl FromStr for Destination {
         let Some((kind, rest)) = text.split_once(':') else {
             return bare(text);
         };
-        if !matches!(kind, "oci" | "oci-archive" | "docker-archive") {
-            return Err(match kind {
-                "docker" | "docker-daemon" | "podman" | "containers-storage" | "registry"
-                | "http" | "https" => DestinationError::Unsupported(text.to_owned()),
-                _ => DestinationError::Unknown(text.to_owned()),
-            });
+        match kind {
+            "docker" => {
+                let name = rest.strip_prefix("//").unwrap_or(rest);
+                return Ok(Self::Registry(new_name(name)?));
+            }
+            "docker-daemon" => return Ok(Self::DockerDaemon(new_name(rest)?)),
+            "podman" | "containers-storage" => return Ok(Self::Podman(new_name(rest)?)),
+            "oci" | "oci-archive" | "docker-archive" => {}
+            _ => return Err(DestinationError::Unknown(text.to_owned())),
         }
         let (path, reference) = match rest.split_once(':') {
             Some((path, reference)) => (path, Some(reference)),
@@ -95,7 +104,7 @@ impl FromStr for Destination {
             }),
             _ => Ok(Self::DockerArchive {
                 file: path,
-                reference: reference.map(docker_reference).transpose()?,
+                name: reference.map(new_name).transpose()?,
             }),
         }
     }
@@ -104,14 +113,32 @@ impl FromStr for Destination {
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, path, reference) = match self {
-            Self::OciDir { dir, reference } => ("oci", dir, reference),
-            Self::OciArchive { file, reference } => ("oci-archive", file, reference),
-            Self::DockerArchive { file, reference } => ("docker-archive", file, reference),
+            Self::OciDir { dir, reference } => ("oci", dir, reference.clone()),
+            Self::OciArchive { file, reference } => ("oci-archive", file, reference.clone()),
+            Self::DockerArchive { file, name } => {
+                let name = name.as_ref().map(ImageName::tagged);
+                ("docker-archive", file, name)
+            }
+            Self::Registry(name) => return write!(f, "docker://{}", name.tagged()),
+            Self::DockerDaemon(name) => return write!(f, "docker-daemon:{}", name.tagged()),
+            Self::Podman(name) => return write!(f, "podman:{}", name.tagged()),
         };
         write!(f, "{kind}:{}", path.display())?;
         match reference {
             Some(reference) => write!(f, ":{reference}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl Destination {
+    /// The file or folder that it is; `None` for what is elsewhere.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::OciDir { dir: path, .. }
+            | Self::OciArchive { file: path, .. }
+            | Self::DockerArchive { file: path, .. } => Some(path),
+            Self::Registry(_) | Self::DockerDaemon(_) | Self::Podman(_) => None,
         }
     }
 }
@@ -122,7 +149,7 @@ fn bare(text: &str) -> Result<Destination, DestinationError> {
     }
     Ok(Destination::DockerArchive {
         file: PathBuf::from(text),
-        reference: None,
+        name: None,
     })
 }
 
@@ -147,51 +174,14 @@ fn oci_reference(text: &str) -> Result<String, DestinationError> {
     }
 }
 
-/// `[HOST[:PORT]/]NAME[:TAG]` as Docker spells it; without a tag, `latest`.
-fn docker_reference(text: &str) -> Result<String, DestinationError> {
-    let wrong = || DestinationError::Reference(text.to_owned());
-    // A colon belongs to a tag only behind the last slash.
-    let (name, tag) = match text.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (text, "latest"),
-    };
-    let tag_fits = tag.len() <= 128
-        && !tag.starts_with(['.', '-'])
-        && tag
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let repository = match name.split_once('/') {
-        Some((host, rest)) if is_host(host) => rest,
-        _ => name,
-    };
-    if tag.is_empty() || !tag_fits || name.len() > 255 || !repository.split('/').all(is_component) {
-        return Err(wrong());
+/// A name that an image is to get: always with a tag.
+fn new_name(text: &str) -> Result<ImageName, DestinationError> {
+    let name: ImageName = text.parse()?;
+    if name.digest.is_some() {
+        return Err(DestinationError::Digest(text.to_owned()));
     }
-    Ok(format!("{name}:{tag}"))
-}
-
-/// True for what Docker takes for a registry and not for part of a name.
-pub(crate) fn is_host(text: &str) -> bool {
-    let host = text.split_once(':').map_or(text, |(host, _)| host);
-    let port_fits = text
-        .split_once(':')
-        .is_none_or(|(_, port)| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()));
-    port_fits
-        && (host == "localhost" || text.contains(['.', ':']))
-        && !host.is_empty()
-        && host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
-}
-
-/// Lower-case letters and digits, joined by `.`, `_`, `__` or dashes.
-fn is_component(text: &str) -> bool {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.starts_with(word)
-        && text.ends_with(word)
-        && text
-            .split(word)
-            .all(|joint| matches!(joint, "" | "." | "_" | "__") || joint.chars().all(|c| c == '-'))
+    let tag = name.tag_or_latest().to_owned();
+    Ok(name.with_tag(tag))
 }
 
 #[cfg(test)]
@@ -217,6 +207,9 @@ mod tests {
                 "docker-archive:a.tar:r.io/a__b/c--d:V1.2",
             ),
             ("dist/app.tar", "docker-archive:dist/app.tar"),
+            ("docker://r.io/app", "docker://r.io/app:latest"),
+            ("docker-daemon:app:small", "docker-daemon:app:small"),
+            ("containers-storage:app", "podman:app:latest"),
         ] {
             let destination: Destination = text.parse().unwrap();
             assert_eq!(destination.to_string(), canonical);
@@ -238,9 +231,11 @@ mod tests {
                 "\"oci-archive::v1\" names no file or folder",
             ),
             (
-                "docker://app",
-                "writing to \"docker://app\" is not possible yet",
+                "docker://app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "\"app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": \
+                 the digest of an image is what comes out, not what it is named",
             ),
+            ("podman:", "\"\" is not a name for an image"),
             (
                 "docker-archive:a.tar:App",
                 "\"App\" is not a name for an image",

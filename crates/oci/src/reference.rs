@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::name::{ImageName, NameError};
+
 /// Where an image is, in the notation of containers-transports(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
@@ -15,13 +17,14 @@ pub enum Reference {
     /// A path without a transport; what it is shows when it is opened.
     Path { path: PathBuf, name: Option<String> },
     /// `docker://NAME`: an image of a registry.
-    Registry(String),
+    Registry(ImageName),
     /// `docker-daemon:NAME`: an image of the Docker engine.
-    DockerDaemon(String),
+    DockerDaemon(ImageName),
     /// `podman:NAME` or `containers-storage:NAME`: an image of Podman.
-    Podman(String),
-    /// A bare `NAME[:TAG]` that is no path here.
-    Name(String),
+    Podman(ImageName),
+    /// A bare `NAME[:TAG]` that is no path here: an image of an engine, or
+    /// else of a registry.
+    Name(ImageName),
 }
 
 /// A text that names no image.
@@ -31,6 +34,20 @@ pub enum ReferenceError {
     Empty,
     #[error("{0:?} names no file: write {1}")]
     NoPath(String, &'static str),
+    #[error("there is no file or folder {text:?}, and {source}")]
+    Nothing { text: String, source: NameError },
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl ReferenceError {
+    /// What a reference looks like.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty | Self::NoPath(..) => None,
+            Self::Nothing { source, .. } | Self::Name(source) => Some(source.hint()),
+        }
+    }
 }
 
 impl Reference {
@@ -46,7 +63,7 @@ impl Reference {
             return Err(ReferenceError::Empty);
         }
         if let Some(name) = text.strip_prefix("docker://") {
-            return Ok(Self::Registry(name.to_owned()));
+            return Ok(Self::Registry(name.parse()?));
         }
         match text.split_once(':') {
             Some(("docker-archive", rest)) => {
@@ -61,9 +78,9 @@ impl Reference {
                 let (file, name) = located(text, rest, "oci-archive:FILE[:REF]", exists)?;
                 Ok(Self::OciArchive { file, name })
             }
-            Some(("docker-daemon", name)) => Ok(Self::DockerDaemon(name.to_owned())),
-            Some(("podman" | "containers-storage", name)) => Ok(Self::Podman(name.to_owned())),
-            _ => Ok(Self::bare(text, exists)),
+            Some(("docker-daemon", name)) => Ok(Self::DockerDaemon(name.parse()?)),
+            Some(("podman" | "containers-storage", name)) => Ok(Self::Podman(name.parse()?)),
+            _ => Self::bare(text, exists),
         }
     }
 
@@ -73,6 +90,17 @@ impl Reference {
             Self::DockerArchive { file, .. } | Self::OciArchive { file, .. } => Some(file),
             Self::Oci { dir, .. } => Some(dir),
             Self::Path { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Its name, where it is no file.
+    pub fn name(&self) -> Option<&ImageName> {
+        match self {
+            Self::Registry(name)
+            | Self::DockerDaemon(name)
+            | Self::Podman(name)
+            | Self::Name(name) => Some(name),
             _ => None,
         }
     }
@@ -89,13 +117,16 @@ impl Reference {
         self
     }
 
-    fn bare(text: &str, exists: &dyn Fn(&Path) -> bool) -> Self {
+    fn bare(text: &str, exists: &dyn Fn(&Path) -> bool) -> Result<Self, ReferenceError> {
         let (path, name) = split(text, exists);
         if exists(&path) || looks_like_a_path(&path) {
-            Self::Path { path, name }
-        } else {
-            Self::Name(text.to_owned())
+            return Ok(Self::Path { path, name });
         }
+        let name = text.parse().map_err(|source| ReferenceError::Nothing {
+            text: text.to_owned(),
+            source,
+        })?;
+        Ok(Self::Name(name))
     }
 }
 
@@ -147,7 +178,7 @@ impl fmt::Display for Reference {
             Self::Registry(name) => return write!(f, "docker://{name}"),
             Self::DockerDaemon(name) => return write!(f, "docker-daemon:{name}"),
             Self::Podman(name) => return write!(f, "podman:{name}"),
-            Self::Name(name) => return f.write_str(name),
+            Self::Name(name) => return write!(f, "{name}"),
         };
         write!(f, "{transport}{}", path.display())?;
         match name {
@@ -193,13 +224,16 @@ mod tests {
         );
         assert_eq!(
             parse("docker://alpine"),
-            Reference::Registry("alpine".into())
+            Reference::Registry("alpine".parse().unwrap())
         );
         assert_eq!(
             parse("docker-daemon:app:1"),
-            Reference::DockerDaemon("app:1".into())
+            Reference::DockerDaemon("app:1".parse().unwrap())
         );
-        assert_eq!(parse("podman:app"), Reference::Podman("app".into()));
+        assert_eq!(
+            parse("podman:app"),
+            Reference::Podman("app".parse().unwrap())
+        );
     }
 
     #[test]
@@ -214,11 +248,11 @@ mod tests {
         assert_eq!(parse("gone.tar"), path("gone.tar", None));
         assert_eq!(
             parse("python:3.12-slim"),
-            Reference::Name("python:3.12-slim".into())
+            Reference::Name("python:3.12-slim".parse().unwrap())
         );
         assert_eq!(
             parse("registry:5000/app"),
-            Reference::Name("registry:5000/app".into())
+            Reference::Name("registry:5000/app".parse().unwrap())
         );
     }
 
@@ -244,6 +278,10 @@ mod tests {
             Reference::parse("oci:"),
             Err(ReferenceError::NoPath(..))
         ));
+        for text in ["docker://", "docker://App", "podman:", "Some File"] {
+            let error = Reference::parse(text).unwrap_err();
+            assert!(error.hint().is_some(), "{error}");
+        }
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //!
 //! Nothing partial ever has the final name: an archive and a new layout are
 //! renamed as a whole; an existing layout gets its blobs first and its index,
-//! which makes them an image, last.
+//! which makes them an image, last; what goes to a registry or an engine is a
+//! file of whit's own until it is handed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::{TempDir, TempPath};
@@ -19,7 +20,7 @@ use crate::destination::Destination;
 use crate::layer_writer::WrittenLayer;
 use crate::tar_writer::TarWriter;
 use crate::write_error::WriteError;
-use crate::{Digest, Entry, ImageConfig, ImagePath, Kind, Meta};
+use crate::{Digest, Entry, ImageConfig, ImageName, ImagePath, Kind, Meta, Transports};
 
 /// An existing `index.json` larger than this is not one.
 const MAX_INDEX: u64 = 16 << 20;
@@ -30,7 +31,7 @@ const MAX_INDEX: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Staged {
     temporary: Temporary,
-    place: PathBuf,
+    destination: Destination,
     manifest_digest: Digest,
     config_digest: Digest,
 }
@@ -48,7 +49,7 @@ enum Temporary {
 }
 
 /// Writes the image of `layers` (lowest first) under a temporary name next to
-/// its destination.
+/// its destination, or below `scratch` where that is no file.
 ///
 /// `created` is the time of everything that carries one, in seconds since the
 /// epoch. The layers' files are only read.
@@ -58,32 +59,33 @@ pub fn stage(
     layers: &[WrittenLayer],
     annotations: &BTreeMap<String, String>,
     created: i64,
+    scratch: &Path,
 ) -> Result<Staged, WriteError> {
     let image = assemble::assemble(config, layers, annotations, created)?;
-    let (temporary, place) = match destination {
+    let temporary = match destination {
         Destination::OciDir { dir, reference } => {
             let entry = image.entry(reference.as_deref());
-            (layout(dir, &image, layers, entry)?, dir)
+            layout(dir, &image, layers, entry)?
         }
         Destination::OciArchive { file, reference } => {
             let index = assemble::index(&[image.entry(reference.as_deref())]);
             let files = [("oci-layout", LAYOUT), ("index.json", &index)];
-            (archive(file, &files, &image, layers, created)?, file)
+            archive(file, &files, &image, layers, created)?
         }
-        Destination::DockerArchive { file, reference } => {
-            let index = assemble::index(&[image.docker_entry(reference.as_deref())]);
-            let manifest = assemble::docker_manifest(&image, layers, reference.as_deref());
-            let files = [
-                ("oci-layout", LAYOUT),
-                ("index.json", &index),
-                ("manifest.json", &manifest),
-            ];
-            (archive(file, &files, &image, layers, created)?, file)
+        Destination::DockerArchive { file, name } => {
+            docker_archive(file, name.as_ref(), &image, layers, created)?
+        }
+        Destination::DockerDaemon(name) | Destination::Podman(name) => {
+            let file = scratch.join("image.tar");
+            docker_archive(&file, Some(name), &image, layers, created)?
+        }
+        Destination::Registry(_) => {
+            layout(&scratch.join("image"), &image, layers, image.entry(None))?
         }
     };
     Ok(Staged {
         temporary,
-        place: place.clone(),
+        destination: destination.clone(),
         manifest_digest: image.manifest.digest,
         config_digest: image.config.digest,
     })
@@ -108,23 +110,59 @@ impl Staged {
         self.config_digest
     }
 
-    /// Gives the image its name and returns where it is.
-    pub fn commit(self) -> Result<PathBuf, WriteError> {
-        let place = self.place;
-        match self.temporary {
-            Temporary::Archive(path) => path
-                .persist(&place)
-                .map_err(|failed| WriteError::io("write", &place, failed.error))?,
-            Temporary::NewLayout(dir) => {
-                fs::rename(dir.path(), &place)
-                    .map_err(|source| WriteError::io("write", &place, source))?;
+    /// Gives the image its name: the last thing that happens to it.
+    pub fn commit(self, transports: &Transports) -> Result<(), WriteError> {
+        let location = self.location();
+        match &self.destination {
+            Destination::Registry(name) => {
+                transports.push(location, self.manifest_digest, name)?;
+            }
+            Destination::DockerDaemon(name) => transports.load_docker(location, name)?,
+            Destination::Podman(name) => transports.load_podman(location, name)?,
+            Destination::OciDir { dir: place, .. }
+            | Destination::OciArchive { file: place, .. }
+            | Destination::DockerArchive { file: place, .. } => {
+                self.temporary.rename(place)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Temporary {
+    fn rename(self, place: &Path) -> Result<(), WriteError> {
+        match self {
+            Self::Archive(path) => path
+                .persist(place)
+                .map_err(|failed| WriteError::io("write", place, failed.error)),
+            Self::NewLayout(dir) => {
+                fs::rename(dir.path(), place)
+                    .map_err(|source| WriteError::io("write", place, source))?;
                 // Nothing is left at the temporary name.
                 let _ = dir.keep();
+                Ok(())
             }
-            Temporary::Addition { dir, entry } => add(&place, dir, entry)?,
+            Self::Addition { dir, entry } => add(place, dir, entry),
         }
-        Ok(place)
     }
+}
+
+fn docker_archive(
+    file: &Path,
+    name: Option<&ImageName>,
+    image: &Assembled,
+    layers: &[WrittenLayer],
+    created: i64,
+) -> Result<Temporary, WriteError> {
+    let index = assemble::index(&[image.docker_entry(name)]);
+    let tagged = name.map(ImageName::tagged);
+    let manifest = assemble::docker_manifest(image, layers, tagged.as_deref());
+    let files = [
+        ("oci-layout", LAYOUT),
+        ("index.json", &index),
+        ("manifest.json", &manifest),
+    ];
+    archive(file, &files, image, layers, created)
 }
 
 /// Writes an archive of `files` and of the image's blobs.
@@ -326,313 +364,4 @@ fn hidden(place: &Path) -> OsString {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::MetadataExt;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::{Compression, LayerWriter};
-
-    const DATE: i64 = 1_700_000_000;
-
-    struct Bench {
-        dir: TempDir,
-        layers: Vec<WrittenLayer>,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            fs::create_dir(dir.path().join("work")).unwrap();
-            let layers = ["a", "b", "a"]
-                .iter()
-                .enumerate()
-                .map(|(at, name)| {
-                    let path = dir.path().join("work").join(at.to_string());
-                    let mut writer = LayerWriter::create(&path, Compression::default()).unwrap();
-                    let entry = Entry {
-                        path: (*name).into(),
-                        kind: Kind::File { size: 1 },
-                        meta: Meta::default(),
-                    };
-                    writer.append(&entry, &mut name.as_bytes()).unwrap();
-                    let mut layer = writer.finish().unwrap();
-                    layer.created_by = format!("whit: {name}");
-                    layer
-                })
-                .collect();
-            Self { dir, layers }
-        }
-
-        fn at(&self, name: &str) -> PathBuf {
-            self.dir.path().join(name)
-        }
-
-        fn stage(&self, destination: &str) -> Result<Staged, WriteError> {
-            let (kind, rest) = destination.split_once(':').unwrap();
-            let place = format!("{kind}:{}/{rest}", self.dir.path().display());
-            let annotations = [("org.opencontainers.image.title".to_owned(), "t".to_owned())];
-            let mut config = ImageConfig::new("amd64");
-            config.set_exec("Cmd", json!(["/a"]));
-            let destination = place.parse().unwrap();
-            stage(
-                &destination,
-                &config,
-                &self.layers,
-                &annotations.into(),
-                DATE,
-            )
-        }
-
-        /// What is there besides the layers' folder.
-        fn names(&self) -> Vec<String> {
-            let mut names: Vec<String> = fs::read_dir(self.dir.path())
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .filter(|name| name != "work")
-                .collect();
-            names.sort();
-            names
-        }
-    }
-
-    fn json_of(bytes: &[u8]) -> Value {
-        serde_json::from_slice(bytes).unwrap()
-    }
-
-    fn members(archive: &Path) -> Vec<(String, Vec<u8>)> {
-        tar::Archive::new(File::open(archive).unwrap())
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let mut entry = entry.unwrap();
-                let mut bytes = Vec::new();
-                entry.read_to_end(&mut bytes).unwrap();
-                let path = entry.path().unwrap().display().to_string();
-                (path, bytes)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_docker_archive_is_a_layout_too() {
-        let bench = Bench::new();
-        let staged = bench.stage("docker-archive:app.tar:shop/app:1").unwrap();
-        let manifest_digest = staged.manifest_digest();
-        let place = staged.commit().unwrap();
-        assert_eq!(bench.names(), ["app.tar"]);
-        let members = members(&place);
-        let names: Vec<&str> = members.iter().map(|(name, _)| &name[..]).collect();
-        assert_eq!(names[..3], ["oci-layout", "index.json", "manifest.json"]);
-        assert_eq!(names[3..5], ["blobs/", "blobs/sha256/"]);
-        // Configuration, manifest, and the two layers that differ.
-        assert_eq!(names.len(), 9);
-        let blob = |digest: &str| {
-            let path = digest.replace("sha256:", "blobs/sha256/");
-            let bytes = &members.iter().find(|(name, _)| *name == path).unwrap().1;
-            assert_eq!(
-                Digest::of(bytes).to_string(),
-                digest.replace("blobs/sha256/", "sha256:")
-            );
-            bytes.clone()
-        };
-
-        let index = json_of(&members[1].1);
-        let image = &index["manifests"][0];
-        assert_eq!(image["digest"], manifest_digest.to_string());
-        assert_eq!(
-            image["platform"],
-            json!({"architecture": "amd64", "os": "linux"})
-        );
-        assert_eq!(
-            image["annotations"],
-            json!({
-                "org.opencontainers.image.ref.name": "1",
-                "io.containerd.image.name": "docker.io/shop/app:1",
-            })
-        );
-        let manifest = json_of(&blob(image["digest"].as_str().unwrap()));
-        assert_eq!(
-            manifest["annotations"]["org.opencontainers.image.title"],
-            "t"
-        );
-        assert_eq!(manifest["layers"].as_array().unwrap().len(), 3);
-        let config = json_of(&blob(manifest["config"]["digest"].as_str().unwrap()));
-        assert_eq!(config["created"], "2023-11-14T22:13:20Z");
-        assert_eq!(config["config"]["Cmd"], json!(["/a"]));
-        assert_eq!(config["history"][1]["created_by"], "whit: b");
-        for (at, layer) in bench.layers.iter().enumerate() {
-            assert_eq!(config["rootfs"]["diff_ids"][at], layer.diff_id.to_string());
-            assert_eq!(manifest["layers"][at]["digest"], layer.digest.to_string());
-            assert_eq!(manifest["layers"][at]["size"], layer.size);
-        }
-
-        let docker = json_of(&members[2].1);
-        assert_eq!(docker[0]["RepoTags"], json!(["shop/app:1"]));
-        assert_eq!(
-            json_of(&blob(docker[0]["Config"].as_str().unwrap())),
-            config
-        );
-        for layer in docker[0]["Layers"].as_array().unwrap() {
-            blob(layer.as_str().unwrap());
-        }
-    }
-
-    #[test]
-    fn the_same_image_is_the_same_bytes() {
-        let bench = Bench::new();
-        for (kind, digest) in [
-            (
-                "docker-archive",
-                "sha256:6aa713346c4da31aafb9130c13470dcf2c53f1ad0b1bb967c3125fea0728a859",
-            ),
-            (
-                "oci-archive",
-                "sha256:30f6933b549733e53473f0c242ca07879d4a9e0702bbccef6c3de98214491dd8",
-            ),
-        ] {
-            let one = bench.stage(&format!("{kind}:one.tar:app:1")).unwrap();
-            let two = bench.stage(&format!("{kind}:two.tar:app:1")).unwrap();
-            let bytes = fs::read(one.commit().unwrap()).unwrap();
-            assert!(bytes == fs::read(two.commit().unwrap()).unwrap());
-            assert_eq!(Digest::of(&bytes).to_string(), digest);
-        }
-    }
-
-    #[test]
-    fn nothing_is_left_without_a_commit() {
-        let bench = Bench::new();
-        for destination in ["docker-archive:a.tar", "oci-archive:a.tar", "oci:a"] {
-            let staged = bench.stage(destination).unwrap();
-            assert!(staged.location().exists());
-            assert!(!bench.at("a.tar").exists() && !bench.at("a").exists());
-            drop(staged);
-            assert_eq!(bench.names(), [""; 0], "{destination}");
-        }
-        assert!(bench.layers.iter().all(|layer| layer.path.exists()));
-    }
-
-    #[test]
-    fn a_layout_keeps_the_images_it_has() {
-        let bench = Bench::new();
-        fs::create_dir(bench.at("out")).unwrap();
-        for reference in ["v1", "v2", "v1"] {
-            let staged = bench.stage(&format!("oci:out:{reference}")).unwrap();
-            assert!(staged.location().join("index.json").exists());
-            staged.commit().unwrap();
-        }
-        let layout = bench.at("out");
-        let index = json_of(&fs::read(layout.join("index.json")).unwrap());
-        let names: Vec<&Value> = index["manifests"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|entry| &entry["annotations"][assemble::REF_NAME])
-            .collect();
-        assert_eq!(names, ["v2", "v1"]);
-        assert_eq!(fs::read(layout.join("oci-layout")).unwrap(), LAYOUT);
-        let mut entries: Vec<_> = fs::read_dir(&layout)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        entries.sort();
-        assert_eq!(entries, ["blobs", "index.json", "oci-layout"]);
-        for blob in fs::read_dir(layout.join("blobs/sha256")).unwrap() {
-            let blob = blob.unwrap();
-            let digest = Digest::of(&fs::read(blob.path()).unwrap());
-            assert_eq!(blob.file_name().to_str(), Some(&digest.hex()[..]));
-        }
-    }
-
-    #[test]
-    fn a_new_layout_is_as_open_as_the_umask_says() {
-        let bench = Bench::new();
-        fs::create_dir(bench.at("beside")).unwrap();
-        fs::write(bench.at("beside/file"), "").unwrap();
-        let layout = bench.stage("oci:out").unwrap().commit().unwrap();
-        let archive = bench.stage("oci-archive:a.tar").unwrap().commit().unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().mode();
-        assert_eq!(mode(&layout), mode(&bench.at("beside")));
-        assert_eq!(mode(&archive), mode(&bench.at("beside/file")));
-    }
-
-    #[test]
-    fn what_is_in_the_way_stays() {
-        let bench = Bench::new();
-        fs::create_dir(bench.at("notes")).unwrap();
-        fs::write(bench.at("notes/todo"), "buy milk").unwrap();
-        fs::create_dir(bench.at("broken")).unwrap();
-        fs::write(bench.at("broken/oci-layout"), LAYOUT).unwrap();
-        fs::write(bench.at("broken/index.json"), "[").unwrap();
-        let before = bench.names();
-        for (destination, message, hint) in [
-            (
-                "oci:notes",
-                "exists and is no OCI image layout",
-                Some("oci:"),
-            ),
-            (
-                "oci:notes/todo",
-                "exists and is no OCI image layout",
-                Some("oci:"),
-            ),
-            (
-                "oci-archive:notes/todo",
-                "exists and is no image archive",
-                Some("rm "),
-            ),
-            (
-                "docker-archive:notes",
-                "exists and is no regular file",
-                Some("other name"),
-            ),
-            (
-                "docker-archive:gone/a.tar",
-                "entity not found",
-                Some("mkdir -p "),
-            ),
-            ("oci:gone/out", "entity not found", Some("mkdir -p ")),
-        ] {
-            let error = bench.stage(destination).unwrap_err();
-            assert!(error.to_string().contains(message), "{error}");
-            let found = error.hint();
-            assert!(
-                found
-                    .as_deref()
-                    .unwrap_or_default()
-                    .contains(hint.unwrap_or_default()),
-                "{destination}: {found:?}"
-            );
-        }
-        let error = bench.stage("oci:broken").unwrap().commit().unwrap_err();
-        assert!(
-            error.to_string().contains("not an image layout's index"),
-            "{error}"
-        );
-        assert_eq!(bench.names(), before);
-        assert_eq!(fs::read(bench.at("notes/todo")).unwrap(), b"buy milk");
-        assert_eq!(fs::read(bench.at("broken/index.json")).unwrap(), b"[");
-    }
-
-    #[test]
-    fn a_layer_that_changed_meanwhile_is_noticed() {
-        let bench = Bench::new();
-        fs::write(&bench.layers[1].path, "shorter").unwrap();
-        let error = bench.stage("docker-archive:a.tar").unwrap_err();
-        assert!(matches!(error, WriteError::Length { .. }), "{error}");
-        assert_eq!(bench.names(), [""; 0]);
-    }
-
-    #[test]
-    fn a_date_that_no_image_can_carry() {
-        let bench = Bench::new();
-        let destination = Destination::OciDir {
-            dir: bench.at("out"),
-            reference: None,
-        };
-        let config = ImageConfig::new("amd64");
-        let error = stage(&destination, &config, &[], &BTreeMap::new(), i64::MAX).unwrap_err();
-        assert!(matches!(error, WriteError::Time(i64::MAX)));
-    }
-}
+mod tests;

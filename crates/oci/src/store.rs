@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::archive::Archive;
 use crate::image::ImageError;
+use crate::media::Compression;
 
 /// Where an image's documents and blobs lie.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Store {
 }
 
 /// Opens a regular file, and nothing that could block or be a device.
-fn open_regular(path: &Path) -> io::Result<Option<Extent>> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<Option<Extent>> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => {
             let file = File::open(path)?;
@@ -89,6 +90,14 @@ impl Extent {
         let mut bytes = vec![0; self.size as usize];
         self.file.read_exact_at(&mut bytes, self.offset)?;
         Ok(bytes)
+    }
+
+    /// How it is compressed, told by its first bytes.
+    pub fn compression(&self) -> io::Result<Compression> {
+        let mut magic = Vec::new();
+        let first = Compression::MAGIC_BYTES as u64;
+        self.reader().take(first).read_to_end(&mut magic)?;
+        Ok(Compression::detect(&magic))
     }
 
     /// Its bytes from the beginning.

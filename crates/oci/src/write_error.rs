@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::ImagePath;
+use crate::engine::EngineError;
+use crate::registry::RegistryError;
 use crate::ustar::EntryError;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,10 @@ pub enum WriteError {
     NotAFile(PathBuf),
     #[error("{} is not an image layout's index: {reason}", path.display())]
     BadIndex { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     #[error("{0} seconds since the epoch is not a date that an image can carry")]
     Time(i64),
 }
@@ -59,6 +65,8 @@ impl WriteError {
             )),
             Self::NotAFile(_) => Some("choose another name".to_owned()),
             Self::BadIndex { .. } => Some("write to a new folder with -o oci:DIR".to_owned()),
+            Self::Registry(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
             Self::Content { .. } | Self::Length { .. } | Self::Entry { .. } | Self::Time(_) => None,
         }
     }

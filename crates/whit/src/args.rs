@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use whit_core::diff::Growth;
 use whit_core::plan::Policy;
+use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
 use whit_oci::Compression;
 
@@ -64,9 +66,49 @@ pub enum Command {
     #[command(after_help = WHY_EXAMPLES)]
     Why(Why),
 
+    /// Show where the bytes of an image are, and which are wasted
+    ///
+    /// By layer, package, type and folder, with every file's share of the
+    /// compressed layer. A view to walk in on a terminal, a summary elsewhere.
+    /// Nothing is run and nothing unpacked.
+    #[command(after_help = EXPLORE_EXAMPLES)]
+    Explore(Explore),
+
+    /// Tell how big images are and how long they take to pull
+    ///
+    /// Reads each image once, runs nothing and unpacks nothing. "Uncompressed"
+    /// is what the regular files of all layers add up to: with the targets of
+    /// symbolic links, what `docker image inspect` calls Size. "Compressed" is
+    /// what the layers take as they are stored; where they are stored without
+    /// compression, as by `docker save`, it is extrapolated from samples and
+    /// marked ~.
+    #[command(after_help = SIZE_EXAMPLES)]
+    Size(Box<Size>),
+
+    /// Tell what changed from one image to another
+    ///
+    /// Compares files, packages and configuration, and names whose bytes the
+    /// difference is. Times of files are not compared.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
+
     /// Run an image in whit's sandbox, without an engine
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+
+    /// Show what whit keeps between runs, and make room
+    ///
+    /// Nothing in there is needed: what is missing is fetched or made again.
+    #[command(after_help = CACHE_EXAMPLES)]
+    Cache(Cache),
+
+    /// Find the habits of a Dockerfile that cost size
+    ///
+    /// Looks at what ends in the final image and nothing else: the last stage
+    /// and the stages that it begins with. Says per line what it costs, why,
+    /// and how to mend it, as a patch. Exits with 1 if it finds something.
+    #[command(after_help = LINT_EXAMPLES)]
+    Lint(Lint),
 
     /// Print a completion script for a shell
     Completions {
@@ -82,11 +124,15 @@ Examples:
   whit build . -- python -m app --port 8000
   docker save mycompany/python:3.12 -o base.tar && whit build . --base base.tar
   whit build . --probe 'GET /items?limit=1' --probe 'POST /items json={\"name\":\"a\"}'
-  docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi";
+  docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi
+  whit build . -o docker-daemon:app   # straight into Docker
+  whit build . -t registry.example/app:1 --push";
 
 const SHRINK_EXAMPLES: &str = "\
 Examples:
-  docker save python-api:latest -o api.tar && whit shrink api.tar
+  whit shrink python-api:latest                       # of Docker, Podman or a registry
+  whit shrink docker://registry.example/api:1 -t registry.example/api:1-small --push
+  whit shrink docker-daemon:api -o docker-daemon:api:small
   whit shrink docker-archive:api.tar -o docker-archive:small.tar
   whit shrink oci:layout:1.2 -o oci:layout:1.2-small --compress zstd:19
   whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'";
@@ -97,10 +143,52 @@ Examples:
   whit why fastapi.tar usr/bin/perl
   whit why --report report.json /app/templates/index.html";
 
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  whit cache                     # what is there, and how large
+  whit cache prune --max 5G      # what was not used for the longest time goes
+  whit cache clear blobs layers";
+
+const EXPLORE_EXAMPLES: &str = "\
+Examples:
+  whit explore app.tar                # walk in it; / filters, s sorts, q quits
+  whit explore app.tar --text | less
+  whit explore app-small.tar --html app.html   # before and after, if whit made it small
+  whit explore oci:layout:1.2 --json | jq '.wasted[] | {name, bytes, mend}'
+
+A file's bytes on the wire are read off the compressed layer while it is unpacked,
+to 4 kB of a gzip layer and to a block, of at most 128 kB, of a zstd layer. Layers
+that are stored without compression, as `docker save` does, have none.";
+
+const SIZE_EXAMPLES: &str = "\
+Examples:
+  whit size api.tar oci:layout:1.2
+  whit size api.tar --have base.tar --bandwidth 20Mbps
+  whit size api.tar --recompress gzip --recompress zstd:19
+  whit size api.tar --max 20MB --max-package numpy=30MB   # exit code 1 if it is more
+  whit size *.tar --markdown";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  whit diff old.tar new.tar
+  whit diff old.tar new.tar --fail-on-growth 5%            # exit code 1 if it grew more
+  whit diff old.tar new.tar --markdown > comment.md";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   whit run fastapi.tar -p 8080:8000   # http://127.0.0.1:8080 answers
   whit run hello.tar -- --name Bob";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  whit lint                           # ./Dockerfile
+  whit lint services/api --fix        # mends what is safe to mend
+  whit lint Dockerfile.prod --target runtime --json
+  whit lint --image api.tar           # counts in the image instead of estimating
+  whit lint --fix --unsafe-fixes      # and what wants a look: try the build afterwards
+
+A comment above an instruction turns rules off for it:
+  # whit: ignore=apt-recommends,fat-base";
 
 #[derive(Debug, Args)]
 pub struct Build {
@@ -118,6 +206,8 @@ pub struct Build {
     pub probes: Probes,
     #[command(flatten)]
     pub content: Content,
+    #[command(flatten)]
+    pub registries: Registries,
 
     /// An image archive as the runtime, in the place of Debian packages
     ///
@@ -161,7 +251,8 @@ pub struct Build {
 
 #[derive(Debug, Args)]
 pub struct Shrink {
-    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// A path, or NAME[:TAG] of Docker, Podman or a registry; also docker://NAME,
+    /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub image: String,
 
@@ -179,18 +270,36 @@ pub struct Shrink {
     pub probes: Probes,
     #[command(flatten)]
     pub content: Content,
+    #[command(flatten)]
+    pub registries: Registries,
+}
+
+/// How registries are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct Registries {
+    /// Speak plain HTTP with registries of this machine (loopback only)
+    #[arg(long)]
+    pub insecure: bool,
+    /// Ask there first, as [REGISTRY=]HOST[/FOLDER]; REGISTRY is docker.io if it is left out
+    #[arg(long, value_name = "MIRROR")]
+    pub registry_mirror: Vec<String>,
 }
 
 /// Where the result goes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// oci:DIR[:REF], oci-archive:FILE or docker-archive:FILE (default NAME.tar)
+    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, docker://NAME,
+    /// docker-daemon:NAME or podman:NAME (default NAME.tar)
     #[arg(short, long, value_name = "WHERE")]
     pub output: Option<String>,
     /// Name of the image inside the archive (default: the project's, with :latest)
     #[arg(short, long, value_name = "NAME[:TAG]")]
     pub tag: Option<String>,
+    /// Send the image to its registry: -o docker://TAG
+    #[arg(long, requires = "tag", conflicts_with = "output")]
+    pub push: bool,
     /// gzip[:1-12], zstd[:1-19] or none (default gzip:10)
     #[arg(long, value_name = "HOW")]
     pub compress: Option<Compression>,
@@ -206,7 +315,7 @@ pub struct Output {
     /// Write the report here (default: NAME.whit.json beside the image)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
-    /// Keep the trace, the plan and the evidence of this run in a folder
+    /// Keep the trace and the plan of this run in a folder, for --replay and `whit why`
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub save_run: Option<PathBuf>,
 }
@@ -228,7 +337,7 @@ pub struct Probes {
     #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub test: Option<PathBuf>,
     /// Seconds that a service may take until it listens
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
     pub start_timeout: u64,
     /// Seconds that one request or command may take
     #[arg(long, value_name = "SECONDS", default_value = "30")]
@@ -236,6 +345,10 @@ pub struct Probes {
     /// Let the app use the host's network while it is tried
     #[arg(long, value_name = "WHICH", default_value = "none")]
     pub network: NetworkChoice,
+    /// What the run that --save-run wrote touched counts too; with --no-run,
+    /// in the place of a run
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub replay: Vec<PathBuf>,
     /// Run nothing: the result is labelled unproven
     #[arg(long)]
     pub no_run: bool,
@@ -276,7 +389,7 @@ pub struct Content {
     pub no_strip: bool,
     /// Most bytes that the original may unpack to, e.g. 20G
     #[arg(long, value_name = "SIZE")]
-    pub max_unpacked: Option<String>,
+    pub max_unpacked: Option<Bytes>,
 }
 
 #[derive(Debug, Args)]
@@ -293,8 +406,113 @@ pub struct Why {
 }
 
 #[derive(Debug, Args)]
+pub struct Explore {
+    /// An image as `whit shrink` takes it
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+    /// Print a summary, on a terminal too
+    #[arg(long, conflicts_with_all = ["json", "html"])]
+    pub text: bool,
+    /// Print everything, down to the files, as JSON
+    #[arg(long, conflicts_with = "html")]
+    pub json: bool,
+    /// Write a page with a treemap; it needs nothing but a browser
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// The report of a small image (default: the one beside it)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+
+    #[command(flatten)]
+    pub registries: Registries,
+}
+
+#[derive(Debug, Args)]
+pub struct Size {
+    /// Images as `whit shrink` takes them
+    #[arg(value_name = "IMAGE", required = true, value_hint = ValueHint::AnyPath)]
+    pub images: Vec<String>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+
+    /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
+    #[arg(long, value_name = "SPEED", help_heading = "Pulling")]
+    pub bandwidth: Vec<Bandwidth>,
+    /// Leave out layers that this image has too: the node has them already
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath, help_heading = "Pulling")]
+    pub have: Vec<String>,
+    /// Compress the layers again and measure: gzip[:1-12] or zstd[:1-19]; takes its time
+    #[arg(long, value_name = "HOW", help_heading = "Pulling")]
+    pub recompress: Vec<Compression>,
+
+    #[command(flatten)]
+    pub limits: SizeLimits,
+    #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
+    pub form: Form,
+    /// Print comma-separated values, sizes in bytes
+    #[arg(long, conflicts_with_all = ["json", "markdown"], help_heading = "Output")]
+    pub csv: bool,
+}
+
+/// What an image may weigh.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits, else those of [budget] in whit.toml")]
+pub struct SizeLimits {
+    /// Most bytes of an image, uncompressed: 20MB
+    #[arg(long, value_name = "SIZE")]
+    pub max: Option<Bytes>,
+    /// Most bytes of an image, compressed; measured with gzip where it is stored plain
+    #[arg(long, value_name = "SIZE")]
+    pub max_compressed: Option<Bytes>,
+    /// Most bytes of each layer, uncompressed
+    #[arg(long, value_name = "SIZE")]
+    pub max_layer: Option<Bytes>,
+    /// Most bytes of each package, or of the one that is named
+    #[arg(long, value_name = "[NAME=]SIZE")]
+    pub max_package: Vec<String>,
+}
+
+/// Forms that programs and pull requests read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Form {
+    /// Print JSON, sizes in bytes
+    #[arg(long)]
+    pub json: bool,
+    /// Print Markdown, for a README or a pull request's comment
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The image before, as `whit shrink` takes it
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
+    pub before: String,
+    /// The image after
+    #[arg(value_name = "AFTER", value_hint = ValueHint::AnyPath)]
+    pub after: String,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Refuse an image that grew by more than this: 5% or 2MB
+    #[arg(long, value_name = "GROWTH")]
+    pub fail_on_growth: Option<Growth>,
+    #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
+    pub form: Form,
+}
+
+#[derive(Debug, Args)]
 pub struct Run {
-    /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, or a path
+    /// An image as `whit shrink` takes it
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub image: String,
     /// Arguments in place of the image's CMD
@@ -312,4 +530,64 @@ pub struct Run {
     /// Which image of an index to take
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
+    #[command(flatten)]
+    pub registries: Registries,
+}
+
+#[derive(Debug, Args)]
+pub struct Cache {
+    #[command(subcommand)]
+    pub command: Option<CacheCommand>,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Remove what was not used for the longest time
+    Prune {
+        /// What may stay, e.g. 5G
+        #[arg(long, value_name = "SIZE")]
+        max: Bytes,
+    },
+    /// Remove everything, or all of some caches
+    Clear {
+        /// Caches by the names that `whit cache` prints
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// A Dockerfile, or a folder that has one
+    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub dockerfile: PathBuf,
+    /// The stage that is shipped (default: the last one)
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// What was built from it: an image as `whit shrink` takes it
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: Option<String>,
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", requires = "image")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub registries: Registries,
+    /// Write the mends that take nothing but caches into the file
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix: write the mends that want a look too
+    #[arg(long, requires = "fix")]
+    pub unsafe_fixes: bool,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 0 whatever is found
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Print the rules, what they cost and why, and do nothing else
+    #[arg(long)]
+    pub rules: bool,
 }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, ColorWhen, Command};
+use commands::Workplace;
 use ui::{Failure, Screen};
 
 fn main() -> ExitCode {
@@ -33,13 +34,32 @@ fn main() -> ExitCode {
 
 fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
-        Command::Build(args) => commands::build::run(&args, screen),
-        Command::Shrink(args) => commands::shrink::run(&args, screen),
+        Command::Build(args) => interruptible(|place| commands::build::run(&args, place, screen)),
+        Command::Shrink(args) => interruptible(|place| commands::shrink::run(&args, place, screen)),
         Command::Why(args) => commands::why::run(&args),
-        Command::Run(args) => commands::run::run(&args, screen),
+        Command::Cache(args) => commands::cache::run(&args),
+        Command::Explore(args) => {
+            interruptible(|place| commands::explore::run(&args, place, screen))
+        }
+        Command::Size(args) => interruptible(|place| commands::size::run(&args, place, screen)),
+        Command::Diff(args) => interruptible(|place| commands::diff::run(&args, place, screen)),
+        Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),
+        Command::Lint(args) => commands::lint::run(&args, screen),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Does what a signal may end. Whatever fails after the signal fails because of
+/// it: sandboxed programs are killed, downloads break off.
+fn interruptible(
+    work: impl FnOnce(&Workplace) -> Result<ExitCode, Failure>,
+) -> Result<ExitCode, Failure> {
+    let place = Workplace::open()?;
+    work(&place).map_err(|failure| match place.around.signal() {
+        Some(signal) => Failure::interrupted(signal),
+        None => failure,
+    })
 }

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use whit_core::download::Proxies;
+use whit_oci::download::Proxies;
+use whit_oci::{EngineAddress, RegistrySettings};
 
 use crate::ui::Failure;
 
@@ -22,6 +23,8 @@ pub struct Surroundings {
     pub source_date_epoch: Option<i64>,
     /// Becomes true at the first Ctrl-C; the second one ends whit at once.
     pub cancel: Arc<AtomicBool>,
+    /// The number of the signal that set it; 0 before.
+    signal: Arc<AtomicUsize>,
 }
 
 impl Surroundings {
@@ -41,13 +44,87 @@ impl Surroundings {
                 ))
             })?),
         };
+        let (cancel, signal) = cancelled_by_signals()?;
         Ok(Self {
             cache: cache_folder(&environment)?,
             environment,
             now,
             source_date_epoch,
-            cancel: cancelled_by_signals()?,
+            cancel,
+            signal,
         })
+    }
+
+    /// The signal that asked whit to end, if one did.
+    pub fn signal(&self) -> Option<u8> {
+        let number = self.signal.load(Ordering::Relaxed);
+        u8::try_from(number).ok().filter(|number| *number != 0)
+    }
+
+    /// How this user reaches registries: logins as containers-auth.json(5) and
+    /// Docker keep them, certificates as containers-certs.d(5) has them.
+    pub fn registries(&self) -> RegistrySettings {
+        let home = self.path("HOME");
+        let below_home = |rest: &str| home.as_ref().map(|home| home.join(rest));
+        let config = self.path("XDG_CONFIG_HOME").or(below_home(".config"));
+        let below_config = |rest: &str| config.as_ref().map(|config| config.join(rest));
+        let runtime = self.path("XDG_RUNTIME_DIR");
+        let docker = self.path("DOCKER_CONFIG").or(below_home(".docker"));
+        let logins = [
+            self.path("REGISTRY_AUTH_FILE"),
+            runtime.map(|folder| folder.join("containers/auth.json")),
+            below_config("containers/auth.json"),
+            docker.map(|folder| folder.join("config.json")),
+        ];
+        let certificates = [
+            below_config("containers/certs.d"),
+            Some(PathBuf::from("/etc/containers/certs.d")),
+            Some(PathBuf::from("/etc/docker/certs.d")),
+        ];
+        RegistrySettings {
+            cache: self.cache.join("blobs"),
+            logins: logins.into_iter().flatten().collect(),
+            certificates: certificates.into_iter().flatten().collect(),
+            proxies: self.proxies(),
+            cancel: Arc::clone(&self.cancel),
+            ..RegistrySettings::default()
+        }
+    }
+
+    /// Where Docker listens: rootless first, as only its own user has it.
+    pub fn docker(&self) -> EngineAddress {
+        if let Some(address) = self.environment.get("DOCKER_HOST") {
+            return EngineAddress::given(address);
+        }
+        let sockets = [
+            self.path("XDG_RUNTIME_DIR")
+                .map(|folder| folder.join("docker.sock")),
+            self.path("HOME")
+                .map(|home| home.join(".docker/run/docker.sock")),
+            Some(PathBuf::from("/var/run/docker.sock")),
+        ];
+        EngineAddress::Sockets(sockets.into_iter().flatten().collect())
+    }
+
+    /// Where Podman's service listens, if it runs.
+    pub fn podman(&self) -> EngineAddress {
+        if let Some(address) = self.environment.get("CONTAINER_HOST") {
+            return EngineAddress::given(address);
+        }
+        let sockets = [
+            self.path("XDG_RUNTIME_DIR")
+                .map(|folder| folder.join("podman/podman.sock")),
+            Some(PathBuf::from("/run/podman/podman.sock")),
+        ];
+        EngineAddress::Sockets(sockets.into_iter().flatten().collect())
+    }
+
+    /// A variable that is a path.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.environment
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
     }
 
     /// The proxies of the environment, in the spelling that curl reads too.
@@ -86,12 +163,18 @@ fn cache_folder(environment: &BTreeMap<String, String>) -> Result<PathBuf, Failu
         })
 }
 
-fn cancelled_by_signals() -> Result<Arc<AtomicBool>, Failure> {
+fn cancelled_by_signals() -> Result<(Arc<AtomicBool>, Arc<AtomicUsize>), Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    let which = Arc::new(AtomicUsize::new(0));
+    for (signal, number) in [(SIGHUP, 1), (SIGINT, 2), (SIGTERM, 15)] {
         // The order matters: the second signal finds the flag set.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&cancel))?;
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            128 + signal,
+            Arc::clone(&cancel),
+        )?;
+        signal_hook::flag::register_usize(signal, Arc::clone(&which), number)?;
         signal_hook::flag::register(signal, Arc::clone(&cancel))?;
     }
-    Ok(cancel)
+    Ok((cancel, which))
 }

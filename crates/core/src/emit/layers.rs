@@ -33,17 +33,21 @@ pub enum EmitError {
     Write(#[from] WriteError),
     #[error("cannot read what goes into a layer: {0}")]
     Read(#[from] io::Error),
+    #[error("interrupted")]
+    Cancelled,
 }
 
 /// Writes one layer per class that has files, the runtime first.
 ///
 /// A layer with the same entries, content and compression was perhaps written
 /// before: it is taken from `cache`, whatever image it was written for.
+/// `cancelled` is asked before each entry.
 pub fn write_layers(
     tree: &Tree,
     small: &SmallTree,
     compression: Compression,
     cache: &Path,
+    cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<Layer>, EmitError> {
     let mut layers = Vec::new();
     for class in LayerClass::ALL {
@@ -61,6 +65,7 @@ pub fn write_layers(
             &entries,
             compression,
             cache,
+            cancelled,
         )?);
     }
     Ok(layers)
@@ -72,13 +77,14 @@ pub fn write_layer(
     entries: &[(Entry, Option<Content>)],
     compression: Compression,
     cache: &Path,
+    cancelled: &dyn Fn() -> bool,
 ) -> Result<Layer, EmitError> {
     let known = Known {
         blob: cache.join(key(entries, compression)?.hex()),
     };
     let written = match known.read(compression) {
         Some(written) => written,
-        None => known.write(entries, compression, cache)?,
+        None => known.write(entries, compression, cache, cancelled)?,
     };
     let written = WrittenLayer {
         created_by: format!("whit: {name}"),
@@ -139,10 +145,14 @@ impl Known {
         entries: &[(Entry, Option<Content>)],
         compression: Compression,
         cache: &Path,
+        cancelled: &dyn Fn() -> bool,
     ) -> Result<WrittenLayer, EmitError> {
         let half_done = tempfile::NamedTempFile::new_in(cache)?.into_temp_path();
         let mut writer = LayerWriter::create(&half_done, compression)?;
         for (entry, content) in entries {
+            if cancelled() {
+                return Err(EmitError::Cancelled);
+            }
             match content {
                 None => writer.append(entry, &mut io::empty())?,
                 Some(Content::Host(host)) => writer.append(entry, &mut File::open(host)?)?,

@@ -58,6 +58,10 @@ pub struct Change {
 pub struct Removed {
     pub path: ImagePath,
     pub dir: bool,
+    /// The layer that holds its content.
+    pub layer: u16,
+    /// Bytes of content that no name is left for; 0 as long as there is one.
+    pub lost: u64,
 }
 
 /// What there is at the path now.
@@ -95,8 +99,8 @@ pub struct Builder {
     slots: BTreeMap<ImagePath, Slot>,
     rules: Rules,
     next_inode: u64,
-    /// Inodes with more than one name.
-    linked: HashSet<u64>,
+    /// How many names those inodes have that ever had more than one.
+    linked: HashMap<u64, usize>,
     /// Bytes of names, targets and attributes so far.
     remembered: u64,
     /// Folders as entries name them, and where they really are.
@@ -107,6 +111,9 @@ pub struct Builder {
 struct Slot {
     node: Node,
     inode: u64,
+    /// The layer that holds the content: for one more name of a file, the one
+    /// that the first name came from.
+    stored: u16,
 }
 
 impl Builder {
@@ -194,7 +201,7 @@ impl Builder {
     pub fn finish(self, read: &dyn Fn(&ImagePath) -> Option<Vec<u8>>) -> Tree {
         let mut first: HashMap<u64, ImagePath> = HashMap::new();
         for (path, slot) in &self.slots {
-            if self.linked.contains(&slot.inode) {
+            if self.linked.contains_key(&slot.inode) {
                 first.entry(slot.inode).or_insert_with(|| path.clone());
             }
         }
@@ -320,16 +327,18 @@ impl Builder {
         if target.starts_with(&path) {
             return Err(IndexError::LinkToPart { path, target });
         }
-        let (kind, meta, inode) = (slot.node.kind.clone(), slot.node.meta.clone(), slot.inode);
+        let (kind, meta) = (slot.node.kind.clone(), slot.node.meta.clone());
+        let (inode, stored) = (slot.inode, slot.stored);
         change.placed = match kind {
             NodeKind::File { .. } | NodeKind::Symlink { .. } => Placed::Link(target),
             _ => Placed::Special,
         };
         change.removed = self.remove(&path);
         self.insert(layer, path.clone(), kind, meta);
-        self.linked.insert(inode);
+        *self.linked.entry(inode).or_insert(1) += 1;
         if let Some(slot) = self.slots.get_mut(&path) {
             slot.inode = inode;
+            slot.stored = stored;
         }
         Ok(change)
     }
@@ -344,7 +353,15 @@ impl Builder {
             package: None,
         };
         let inode = self.next_inode;
-        self.slots.insert(path, Slot { node, inode });
+        let stored = layer;
+        self.slots.insert(
+            path,
+            Slot {
+                node,
+                inode,
+                stored,
+            },
+        );
     }
 
     /// Where the folder `raw` really is; what is missing is made.
@@ -498,8 +515,17 @@ impl Builder {
             .rev()
             .filter_map(|path| {
                 let slot = self.slots.remove(&path)?;
+                let names_left = match self.linked.get_mut(&slot.inode) {
+                    Some(names) => {
+                        *names = names.saturating_sub(1);
+                        *names
+                    }
+                    None => 0,
+                };
                 Some(Removed {
                     dir: slot.node.is_dir(),
+                    layer: slot.stored,
+                    lost: if names_left == 0 { slot.node.size() } else { 0 },
                     path,
                 })
             })

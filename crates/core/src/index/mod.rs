@@ -10,6 +10,6 @@ mod tree;
 pub use builder::{Builder, Change, IndexError, Placed, Removed};
 pub use contents::contents;
 pub use package::{Package, PackageId, PackageKind};
-pub use provenance::Distribution;
+pub use provenance::{Distribution, wants};
 pub use scan::{Owner, ScanError, scan};
 pub use tree::{FileId, Node, NodeKind, Resolution, Tree};

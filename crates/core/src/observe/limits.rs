@@ -31,7 +31,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            start: Duration::from_secs(30),
+            start: Duration::from_secs(60),
             request: Duration::from_secs(10),
             stop: Duration::from_secs(10),
             exec: Duration::from_secs(60),

@@ -22,7 +22,7 @@ pub(super) fn require_working(
                 plan.limits.start.as_secs()
             ),
             Some(
-                "if it needs longer, or another command, say so; a program that waits for input can be given it with --stdin FILE",
+                "on a busy machine give it longer with --start-timeout SECONDS; another command goes after `--`, and what a program reads into --stdin FILE",
             ),
         ),
         Kind::Service { .. } => match (observed.own.exit, observed.outcomes.last()) {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -17,6 +18,20 @@ use super::*;
 use crate::index::Tree;
 use crate::verify::{self, Verdict};
 
+/// Says loudly that a test is skipped for lack of `need`; in CI it fails.
+#[expect(clippy::disallowed_methods, reason = "CI tells by its environment")]
+#[track_caller]
+fn skip(need: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "in CI nothing is skipped, but this test needs {need}"
+    );
+    // Not by `eprintln`, which is shown of tests that fail only.
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs {need}");
+}
+
 /// A root with busybox, a web site and a server for it; `None`, after a loud
 /// word, where there is no static busybox.
 fn root() -> Option<TempDir> {
@@ -25,7 +40,7 @@ fn root() -> Option<TempDir> {
         .map(Path::new)
         .find(|path| path.exists());
     let Some(program) = program else {
-        eprintln!("\n*** SKIPPED: no static busybox here (Debian: busybox-static) ***\n");
+        skip("a static busybox (Debian: busybox-static)");
         return None;
     };
     let root = tempfile::tempdir().unwrap();
@@ -74,7 +89,7 @@ fn stage(root: &TempDir, cmd: &[&str], scratch: &TempDir) -> Stage {
 fn twice(stage: &Stage, plan: &ProbePlan) -> Option<Result<[Observation; 2], Error>> {
     match observe_twice(stage, plan, false, &AtomicBool::new(false)) {
         Err(Error::Sandbox(error @ whit_sandbox::Error::Refused { .. })) => {
-            eprintln!("\n*** SKIPPED: {error} ***\n");
+            skip(&format!("sandboxes: {error}"));
             None
         }
         result => Some(result),

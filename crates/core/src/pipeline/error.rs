@@ -21,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Image(#[from] whit_oci::ImageError),
     #[error(transparent)]
-    Emit(#[from] EmitError),
+    Emit(EmitError),
     #[error(transparent)]
     Write(#[from] whit_oci::WriteError),
     #[error(transparent)]
@@ -37,6 +37,15 @@ impl From<observe::Error> for Error {
         match error {
             observe::Error::Cancelled => Error::Interrupted,
             error => Error::Observe(error),
+        }
+    }
+}
+
+impl From<EmitError> for Error {
+    fn from(error: EmitError) -> Self {
+        match error {
+            EmitError::Cancelled => Error::Interrupted,
+            error => Error::Emit(error),
         }
     }
 }

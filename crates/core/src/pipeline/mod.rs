@@ -5,16 +5,18 @@ mod ground;
 mod measure;
 mod prove;
 mod reaching;
+mod record;
 mod wish;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use whit_oci::{Compression, Destination, ImagePath, Staged};
+use whit_oci::{Compression, Destination, ImagePath, Staged, Transports};
+use whit_sandbox::Trace;
 
 pub use error::Error;
 pub use measure::Stopwatch;
+pub use record::{RecordError, replay};
 pub use wish::Wish;
 
 use crate::emit::{self, Layer};
@@ -43,6 +45,8 @@ pub struct Tools<'a> {
     pub cache: &'a CacheDirs,
     pub workspace: &'a Workspace,
     pub progress: &'a dyn Progress,
+    /// The ways to registries and engines.
+    pub transports: &'a Transports,
     /// Set when the user interrupts.
     pub cancel: &'a AtomicBool,
 }
@@ -65,19 +69,15 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(original: &FatRoot, ground: Option<&Ground>, witness: Option<&Witness>) -> Self {
-        let Some(witness) = witness else {
-            return Self::default();
-        };
-        let trace = witness.trace();
-        let files = observe::files(&original.tree, &trace);
+    fn of(original: &FatRoot, ground: Option<&Ground>, trace: &Trace) -> Self {
+        let files = observe::files(&original.tree, trace);
         Self {
             files: match ground {
                 Some(ground) => ground.without_stumbles(original, files),
                 None => files,
             },
             read_as_text: ground
-                .map(|ground| ground.read_as_text(original, &trace))
+                .map(|ground| ground.read_as_text(original, trace))
                 .unwrap_or_default(),
         }
     }
@@ -128,7 +128,9 @@ pub fn run(
     tools
         .progress
         .phase("following what the code can reach", None);
-    let seen = Seen::of(original, ground.as_ref(), witness.as_ref());
+    let mut trace = wish.replayed.clone();
+    trace.extend(witness.iter().flat_map(Witness::trace));
+    let seen = Seen::of(original, ground.as_ref(), &trace);
     let reaching = watch.time("reach", || {
         Reaching::prepare(original, wish, ground.as_ref(), &read)
     });
@@ -176,7 +178,11 @@ pub fn run(
         &repaired_paths(original, &repairs),
     );
     if let Some(folder) = &wish.save_run {
-        save_run(folder, witness.as_ref(), &report)?;
+        record::save(
+            folder,
+            witness.as_ref().map(Witness::trace).as_ref(),
+            &report,
+        )?;
     }
     if let Some(destination) = wish.destination.as_ref().filter(|_| !wish.dry_run) {
         let rest = match &wish.rescue {
@@ -190,13 +196,21 @@ pub fn run(
         };
         tools.check_cancelled()?;
         report.digest = Some(attempt.staged.manifest_digest().to_string());
-        attempt.staged.commit()?;
+        let commit = || attempt.staged.commit(tools.transports);
+        match destination.path() {
+            Some(_) => commit()?,
+            None => {
+                let phase = format!("sending {destination}");
+                tools.progress.phase(&phase, None);
+                watch.time("send", commit)?;
+            }
+        }
         // A layout takes one image after the other: the second is staged when
         // the first is there.
         if let Some((place, layer)) = rest {
             let mut layers = attempt.layers;
             layers.push(layer);
-            stage(original, wish, place, &layers)?.commit()?;
+            stage(original, wish, tools, place, &layers)?.commit(tools.transports)?;
         }
         report.output = Some(destination.to_string());
     }
@@ -251,7 +265,9 @@ fn attempt(
     tools.check_cancelled()?;
     tools.progress.phase("writing layers", None);
     let (layers, staged) = watch.time("emit", || {
-        let layers = emit::write_layers(tree, &small, wish.compression, &tools.cache.layers()?)?;
+        let cancelled = || tools.check_cancelled().is_err();
+        let cache = tools.cache.layers()?;
+        let layers = emit::write_layers(tree, &small, wish.compression, &cache, &cancelled)?;
         let nowhere = Destination::OciArchive {
             file: tools.workspace.path().join("dry-run.tar"),
             reference: None,
@@ -260,7 +276,7 @@ fn attempt(
             Some(destination) if !wish.dry_run => destination,
             _ => &nowhere,
         };
-        let staged = stage(original, wish, destination, &layers)?;
+        let staged = stage(original, wish, tools, destination, &layers)?;
         Ok::<_, Error>((layers, staged))
     })?;
     Ok(Attempt {
@@ -275,6 +291,7 @@ fn attempt(
 fn stage(
     original: &FatRoot,
     wish: &Wish,
+    tools: &Tools<'_>,
     destination: &Destination,
     layers: &[Layer],
 ) -> Result<Staged, Error> {
@@ -285,6 +302,7 @@ fn stage(
         &written,
         &wish.provenance.annotations(wish.epoch),
         wish.epoch,
+        tools.workspace.path(),
     )?)
 }
 
@@ -306,6 +324,7 @@ fn rescue_layer(
         &emit::rescue_tree(original, &attempt.plan, &attempt.small),
         compression,
         &tools.workspace.folder("rescue")?,
+        &|| tools.check_cancelled().is_err(),
     )?)
 }
 
@@ -337,19 +356,6 @@ fn repaired_paths(original: &FatRoot, repairs: &[(FileId, How)]) -> Vec<ImagePat
         .iter()
         .map(|(id, _)| original.tree.path(*id).clone())
         .collect()
-}
-
-/// Leaves what is needed to look at a run again: the original's name, what
-/// was observed and the plan.
-fn save_run(folder: &Path, witness: Option<&Witness>, report: &Report) -> Result<(), Error> {
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("source.txt"), format!("{}\n", report.source))?;
-    std::fs::write(folder.join("plan.json"), report.to_json())?;
-    if let Some(witness) = witness {
-        let trace = serde_json::to_vec(&witness.trace()).map_err(std::io::Error::from)?;
-        std::fs::write(folder.join("trace.json"), trace)?;
-    }
-    Ok(())
 }
 
 fn count(n: usize, what: &str) -> String {

@@ -174,6 +174,7 @@ fn reopen(place: &Path, wish: &Wish, tools: &Tools<'_>, folder: &Path) -> Result
         platform: None,
         scratch: tools.workspace.path().to_owned(),
         limits: whit_oci::Limits::default(),
+        transports: whit_oci::Transports::default(),
     };
     let image = Image::open(&reference, &options)?;
     let dir = folder.join("root");

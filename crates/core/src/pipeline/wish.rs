@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use whit_oci::{Compression, Destination};
+use whit_sandbox::Trace;
 
 use crate::emit::Provenance;
 use crate::observe::ProbePlan;
@@ -25,6 +26,8 @@ pub struct Wish {
     /// False with `--no-run`.
     pub run: bool,
     pub probes: ProbePlan,
+    /// What runs of earlier days touched; counts like what is touched today.
+    pub replayed: Trace,
     /// Run this in the place of the image's own command.
     pub command: Option<Vec<String>>,
     /// True if the app may use the host's network while it is tried.

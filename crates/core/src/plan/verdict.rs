@@ -24,10 +24,11 @@ pub enum DropReason {
     VersionControl,
     /// Bytecode that is made anew, or that has lost its source.
     Bytecode,
-    /// A Python module whose code lies in the interpreter itself.
-    Frozen,
-    /// `--drop GLOB`.
-    DropGlob(String),
+    /// A Python module whose code lies in the interpreter itself, and what
+    /// wants the module: others may be kept for its sake.
+    Frozen(Cause),
+    /// `--drop GLOB`, and what it would be kept for.
+    DropGlob(String, Cause),
     /// Policy `tight`: no run touched it.
     Unobserved,
 }
@@ -48,12 +49,25 @@ impl fmt::Display for DropReason {
             DropReason::Temporary => write!(f, "it is a temporary file"),
             DropReason::VersionControl => write!(f, "it belongs to version control"),
             DropReason::Bytecode => write!(f, "it is bytecode, which is made anew"),
-            DropReason::Frozen => write!(
+            DropReason::Frozen(cause) => write!(
                 f,
-                "the interpreter has its code inside and does not read the file"
+                "the interpreter has its code inside and does not read the file; it {}",
+                cause.how
             ),
-            DropReason::DropGlob(glob) => write!(f, "it matches --drop {glob}"),
+            DropReason::DropGlob(glob, cause) => {
+                write!(f, "it matches --drop {glob}; it {}", cause.how)
+            }
             DropReason::Unobserved => write!(f, "no run touched it (policy tight)"),
+        }
+    }
+}
+
+impl DropReason {
+    /// What wants the file all the same.
+    pub fn wanted(&self) -> Option<&Cause> {
+        match self {
+            DropReason::Frozen(cause) | DropReason::DropGlob(_, cause) => Some(cause),
+            _ => None,
         }
     }
 }
@@ -89,10 +103,10 @@ impl Plan {
                 Some(cause) => match drop.matching(&node.path) {
                     // What the small image was seen to miss outweighs a wish.
                     Some(glob) if !matches!(cause.how, How::Repaired { .. }) => {
-                        Verdict::Drop(DropReason::DropGlob(glob.to_owned()))
+                        Verdict::Drop(DropReason::DropGlob(glob.to_owned(), cause.clone()))
                     }
                     _ if frozen.contains(&id) && matches!(cause.how, How::Import(_)) => {
-                        Verdict::Drop(DropReason::Frozen)
+                        Verdict::Drop(DropReason::Frozen(cause.clone()))
                     }
                     _ => Verdict::Keep(cause.clone()),
                 },

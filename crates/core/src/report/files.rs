@@ -12,9 +12,11 @@ use crate::transform::SmallTree;
 pub struct FileLine {
     pub path: String,
     pub kept: bool,
-    /// A sentence without subject: "is imported as json".
+    /// A sentence without subject ("is imported as json"), or with one where
+    /// it is dropped.
     pub why: String,
-    /// The file that made this one necessary; none for roots and drops.
+    /// The file that made this one necessary, or would have; none for roots
+    /// and for what nothing needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// Bytes in the original.
@@ -48,20 +50,17 @@ pub fn file_lines(tree: &Tree, plan: &Plan, small: &SmallTree) -> Vec<FileLine> 
         .iter()
         .filter(|(_, node)| !written_by_whit(&node.path))
         .map(|(id, node)| {
-            let (kept, why, from) = match plan.verdict(id) {
-                Verdict::Keep(cause) => (
-                    true,
-                    cause.how.to_string(),
-                    cause.from.map(|from| tree.path(from).to_string()),
-                ),
-                Verdict::Drop(reason) => (false, reason.to_string(), None),
+            let (kept, why, cause) = match plan.verdict(id) {
+                Verdict::Keep(cause) => (true, cause.how.to_string(), Some(cause)),
+                Verdict::Drop(reason) => (false, reason.to_string(), reason.wanted()),
             };
+            let from = cause.and_then(|cause| cause.from);
             let now = made_from.get(&id).filter(|_| kept);
             FileLine {
                 path: node.path.to_string(),
                 kept,
                 why,
-                from,
+                from: from.map(|from| tree.path(from).to_string()),
                 size: node.size(),
                 now: now
                     .map(|(_, file)| file.size())

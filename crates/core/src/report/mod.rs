@@ -7,12 +7,11 @@ mod why;
 
 use serde::{Deserialize, Serialize};
 
+use crate::size::Bandwidth;
+
 pub use files::{FileLine, file_lines};
 pub use packages::{PackageLine, package_lines};
 pub use why::{Step, Unknown, why};
-
-/// The bandwidths of pull times, in megabits per second.
-pub const BANDWIDTHS: [u64; 3] = [5, 100, 1000];
 
 /// One run of `whit build` or `whit shrink`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,15 +121,14 @@ impl Report {
     }
 }
 
-/// Pull times of both sizes at each of [`BANDWIDTHS`].
+/// Pull times of both sizes at each of [`Bandwidth::DEFAULTS`].
 pub fn pull_lines(before: u64, after: u64) -> Vec<PullLine> {
-    let seconds = |bytes: u64, mbps: u64| bytes as f64 * 8.0 / (mbps as f64 * 1e6);
-    BANDWIDTHS
+    Bandwidth::DEFAULTS
         .iter()
-        .map(|mbps| PullLine {
-            mbps: *mbps,
-            before: seconds(before, *mbps),
-            after: seconds(after, *mbps),
+        .map(|bandwidth| PullLine {
+            mbps: bandwidth.mbps(),
+            before: bandwidth.seconds(before),
+            after: bandwidth.seconds(after),
         })
         .collect()
 }

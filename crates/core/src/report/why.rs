@@ -16,7 +16,8 @@ pub struct Unknown {
 }
 
 /// The way from `path` to the root that it is kept for, nearest first; a
-/// single step for a dropped path.
+/// single step for a path that nothing needs. Where a module is dropped for
+/// being in the interpreter, too, the way of what it imports goes through it.
 pub fn why<'a>(report: &'a Report, path: &str) -> Result<Vec<Step<'a>>, Unknown> {
     let find = |path: &str| report.files.iter().find(|line| line.path == path);
     let wanted = format!("/{}", path.trim_start_matches('/').trim_end_matches('/'));

@@ -8,6 +8,7 @@ use super::FatRoot;
 use super::assembly::{self, AssemblyError, Parts, Runtime};
 use super::base::Base;
 use super::debian::{self, Assembled, Desk, LockedDeb, Mirror, Suite};
+use super::linked;
 use super::project::{self, Project, Requirements};
 use super::python_deps::{self, Inherited, InstallError, Installed, Outcome, Request};
 use crate::lock::{Basis, Lock, LockError};
@@ -206,6 +207,8 @@ struct Stock {
 #[derive(Default)]
 struct Installation {
     installed: Installed,
+    /// The root that it ran in.
+    build_root: PathBuf,
     build_debs: Vec<LockedDeb>,
     build_packages: Vec<String>,
 }
@@ -231,7 +234,7 @@ fn on_base(
         let outcome = python_deps::install(&Request {
             project,
             lowers: std::slice::from_ref(&base.dir),
-            runtime_key: &format!("base {}", base.digest),
+            root_key: &format!("base {}", base.digest),
             build_packages: &[],
             base: Some(Inherited {
                 env: &env,
@@ -288,8 +291,12 @@ impl<'a> Kitchen<'a> {
     fn stock(&self, tools: &Tools<'_>, watch: &mut Stopwatch) -> Result<Stock, CookError> {
         let debs = watch.time("runtime", || self.runtime_debs())?;
         let assembled = watch.time("runtime", || self.assemble(&debs))?;
+        let installation = watch.time("dependencies", || self.install(&assembled, tools))?;
+        let (debs, assembled) = watch.time("runtime", || {
+            self.with_libraries(debs, assembled, installation.as_ref(), tools)
+        })?;
         Ok(Stock {
-            installation: watch.time("dependencies", || self.install(&assembled, tools))?,
+            installation,
             runtime: Runtime::of_packages(&assembled).map_err(AssemblyError::from)?,
             debs,
         })
@@ -299,9 +306,17 @@ impl<'a> Kitchen<'a> {
         if let Some(known) = self.known {
             return Ok(known.debs.clone());
         }
+        self.larder
+            .desk
+            .progress
+            .phase("reading package indexes", None);
+        self.resolve(&self.runtime_packages())
+    }
+
+    fn runtime_packages(&self) -> Vec<&str> {
         let mut wanted = debian::python_packages(self.suite);
         wanted.extend(self.recipe.project.debian.iter().copied());
-        self.resolve(&wanted)
+        wanted
     }
 
     fn resolve(&self, wanted: &[&str]) -> Result<Vec<LockedDeb>, CookError> {
@@ -343,10 +358,15 @@ impl<'a> Kitchen<'a> {
         for _ in 0..MAX_BUILD_ROUNDS {
             let build_debs = self.build_debs(&extra)?;
             let root = self.assemble(&build_debs)?;
+            // What is compiled depends on the compiler and the libraries, too.
+            let key = match extra.is_empty() {
+                true => &runtime.key,
+                false => &root.key,
+            };
             let outcome = python_deps::install(&Request {
                 project,
                 lowers: std::slice::from_ref(&root.dir),
-                runtime_key: &runtime.key.hex(),
+                root_key: &key.hex(),
                 build_packages: &extra,
                 base: None,
                 cache: &tools.cache.dependencies()?,
@@ -359,6 +379,7 @@ impl<'a> Kitchen<'a> {
                 Outcome::Ready(installed) => {
                     return Ok(Some(Installation {
                         installed,
+                        build_root: root.dir,
                         build_debs,
                         build_packages: extra,
                     }));
@@ -379,6 +400,39 @@ impl<'a> Kitchen<'a> {
             }
         }
         Err(CookError::Unbuildable(because))
+    }
+
+    /// The runtime with the libraries that builds were linked to. A lock has
+    /// them already.
+    fn with_libraries(
+        &self,
+        debs: Vec<LockedDeb>,
+        runtime: Assembled,
+        done: Option<&Installation>,
+        tools: &Tools<'_>,
+    ) -> Result<(Vec<LockedDeb>, Assembled), CookError> {
+        let Some(done) = done.filter(|done| !done.build_packages.is_empty()) else {
+            return Ok((debs, runtime));
+        };
+        if self.known.is_some() {
+            return Ok((debs, runtime));
+        }
+        let mut folders = vec![done.installed.dependencies.as_path()];
+        folders.extend(done.installed.project.as_deref());
+        let libraries = linked::packages(&folders, &runtime.dir, &done.build_root)?;
+        if libraries.is_empty() {
+            return Ok((debs, runtime));
+        }
+        let names: Vec<&str> = libraries.iter().map(String::as_str).collect();
+        tools.progress.note(&format!(
+            "what was built is linked to {}: into the runtime with it",
+            names.join(", ")
+        ));
+        let mut wanted = self.runtime_packages();
+        wanted.extend(names);
+        let debs = self.resolve(&wanted)?;
+        let runtime = self.assemble(&debs)?;
+        Ok((debs, runtime))
     }
 
     /// The runtime's packages with what only builds need.

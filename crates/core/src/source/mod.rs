@@ -8,6 +8,7 @@ pub mod fat;
 pub mod ignore;
 pub mod image;
 mod ini;
+mod linked;
 pub mod project;
 pub mod python_deps;
 pub mod unpack;

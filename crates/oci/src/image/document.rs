@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::download::Expected;
 use crate::{Digest, Platform, media};
 
 /// A reference to a blob.
@@ -54,6 +55,19 @@ impl Descriptor {
         .iter()
         .filter_map(|key| self.annotations.as_ref()?.get(*key))
         .map(String::as_str)
+    }
+
+    /// What its bytes must be.
+    pub fn expected(&self) -> Expected {
+        Expected {
+            sha256: self.digest,
+            size: self.size,
+        }
+    }
+
+    /// True for a layer that is to be fetched from elsewhere.
+    pub fn is_foreign(&self) -> bool {
+        self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
     }
 
     /// BuildKit lists attestations beside the images they are about.

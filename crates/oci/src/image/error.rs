@@ -1,8 +1,11 @@
 //! Why an image cannot be opened.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::Digest;
+use crate::engine::EngineError;
+use crate::registry::RegistryError;
 
 /// Why an image cannot be opened or a layer's bytes not be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -12,11 +15,16 @@ pub enum ImageError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("{reference}: {why}, only archives and folders")]
-    NotYet {
-        reference: String,
-        why: &'static str,
-        hint: String,
+    #[error(transparent)]
+    Registry(Arc<RegistryError>),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{name} is nowhere: {}", tried.join("; "))]
+    Nowhere {
+        name: String,
+        /// Where it was looked for, and what came of it.
+        tried: Vec<String>,
+        hint: Option<String>,
     },
     #[error("{path} is no image: {why}")]
     NoImage { path: PathBuf, why: String },
@@ -81,11 +89,25 @@ fn list(items: &[String]) -> String {
     items.join(", ")
 }
 
+impl From<RegistryError> for ImageError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Arc::new(error))
+    }
+}
+
+impl From<Arc<RegistryError>> for ImageError {
+    fn from(error: Arc<RegistryError>) -> Self {
+        Self::Registry(error)
+    }
+}
+
 impl ImageError {
     /// The next thing to do about it, where there is one.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotYet { hint, .. } => hint.clone(),
+            Self::Registry(error) => return error.hint(),
+            Self::Engine(error) => return error.hint(),
+            Self::Nowhere { hint, .. } => return hint.clone(),
             Self::Compressed { with, .. } => format!("decompress it with {with} first"),
             Self::NoSuchName { available, .. } | Self::Ambiguous { available, .. } => {
                 format!("append `:{}` to the path", available.first()?)
@@ -100,9 +122,11 @@ impl ImageError {
             | Self::Stream { .. } => {
                 "save or copy the image again: this copy is damaged".to_owned()
             }
-            Self::NoImage { .. } => "make an archive with `docker save IMAGE -o FILE` \
-                 or `skopeo copy docker://IMAGE oci:DIR`"
-                .to_owned(),
+            Self::NoImage { .. } => {
+                "write docker-daemon:NAME for an image of Docker, podman:NAME for one of \
+                 Podman, docker://NAME for one of a registry"
+                    .to_owned()
+            }
             _ => return None,
         })
     }

@@ -8,6 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
 use super::ImageError;
+use super::offsets::{Offsets, STEP};
 use crate::Digest;
 use crate::media::Compression;
 use crate::store::Extent;
@@ -35,10 +36,22 @@ pub struct Promise {
 /// manifest and the configuration promise.
 #[derive(Debug)]
 pub struct LayerStream {
-    pieces: Receiver<io::Result<Vec<u8>>>,
+    pieces: Receiver<io::Result<Piece>>,
     piece: Vec<u8>,
     position: usize,
+    /// Bytes of the tar in all pieces so far.
+    received: u64,
+    offsets: Offsets,
     ended: bool,
+}
+
+/// Some bytes of the tar; none at its end.
+#[derive(Debug, Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// Stored bytes taken in from the layer's beginning, after each [`STEP`]
+    /// of `bytes`.
+    stored: Vec<u64>,
 }
 
 impl LayerStream {
@@ -50,7 +63,7 @@ impl LayerStream {
                 let end = pump(&extent, &promise, &sender);
                 // Nobody listens any more: the reader was dropped.
                 let _ = match end {
-                    Ok(()) => sender.send(Ok(Vec::new())),
+                    Ok(()) => sender.send(Ok(Piece::default())),
                     Err(error) => sender.send(Err(error)),
                 };
             })?;
@@ -58,8 +71,22 @@ impl LayerStream {
             pieces,
             piece: Vec::new(),
             position: 0,
+            received: 0,
+            offsets: Offsets::default(),
             ended: false,
         })
+    }
+
+    /// Where the tar, as far as it was read, lies in the stored bytes.
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    fn note(&mut self, piece: &Piece) {
+        for (bytes, stored) in piece.bytes.chunks(STEP).zip(&piece.stored) {
+            self.received += bytes.len() as u64;
+            self.offsets.look(self.received, *stored);
+        }
     }
 }
 
@@ -75,7 +102,10 @@ impl Read for LayerStream {
             });
             self.position = 0;
             self.piece = match piece {
-                Ok(piece) => piece,
+                Ok(piece) => {
+                    self.note(&piece);
+                    piece.bytes
+                }
                 Err(error) => {
                     self.ended = true;
                     self.piece = Vec::new();
@@ -95,28 +125,31 @@ impl Read for LayerStream {
 fn pump(
     extent: &Extent,
     promise: &Promise,
-    sender: &SyncSender<io::Result<Vec<u8>>>,
+    sender: &SyncSender<io::Result<Piece>>,
 ) -> io::Result<()> {
-    let mut magic = [0; Compression::MAGIC_BYTES];
-    let seen = extent.reader().take(magic.len() as u64).read(&mut magic)?;
-    let compression = Compression::detect(&magic[..seen]);
+    let compression = extent.compression()?;
     let stored = Hashing {
         source: extent.reader(),
         hash: Sha256::new(),
+        count: 0,
     };
     let mut stored = BufReader::with_capacity(PIECE, stored);
     let mut plain = Sha256::new();
     let result = match compression {
         // What is stored is the tar, and hashed already.
-        Compression::None => copy(&mut stored, |_| (), sender),
-        Compression::Gzip => {
-            let mut decoder = MultiGzDecoder::new(&mut stored);
-            copy(&mut decoder, |piece| plain.update(piece), sender)
-        }
-        Compression::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(&mut stored)?;
-            copy(&mut decoder, |piece| plain.update(piece), sender)
-        }
+        Compression::None => copy(&mut stored, taken, |_| (), sender),
+        Compression::Gzip => copy(
+            &mut MultiGzDecoder::new(&mut stored),
+            |decoder| taken(decoder.get_ref()),
+            |piece| plain.update(piece),
+            sender,
+        ),
+        Compression::Zstd => copy(
+            &mut zstd::Decoder::with_buffer(&mut stored)?,
+            |decoder| taken(decoder.get_ref()),
+            |piece| plain.update(piece),
+            sender,
+        ),
         Compression::Other(with) => Err(Stop::Damaged(io::Error::other(format!(
             "it is compressed with {with}, which no layer is"
         )))),
@@ -165,20 +198,32 @@ impl From<io::Error> for Stop {
     }
 }
 
-fn copy(
-    source: &mut impl Read,
+/// Sends what `source` gives. `taken` tells how many stored bytes it took in.
+fn copy<R: Read>(
+    source: &mut R,
+    taken: impl Fn(&R) -> u64,
     mut hash: impl FnMut(&[u8]),
-    sender: &SyncSender<io::Result<Vec<u8>>>,
+    sender: &SyncSender<io::Result<Piece>>,
 ) -> Result<(), Stop> {
     loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        source.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
-        if piece.is_empty() {
+        let mut bytes = Vec::with_capacity(PIECE);
+        let mut stored = Vec::with_capacity(PIECE / STEP);
+        while bytes.len() < PIECE && source.by_ref().take(STEP as u64).read_to_end(&mut bytes)? > 0
+        {
+            stored.push(taken(source));
+        }
+        if bytes.is_empty() {
             return Ok(());
         }
-        hash(&piece);
+        hash(&bytes);
+        let piece = Piece { bytes, stored };
         sender.send(Ok(piece)).map_err(|_| Stop::Unwanted)?;
     }
+}
+
+/// Bytes that have left the buffer.
+fn taken<R>(stored: &BufReader<Hashing<R>>) -> u64 {
+    stored.get_ref().count - stored.buffer().len() as u64
 }
 
 fn check(what: &str, expected: Digest, found: Digest) -> io::Result<()> {
@@ -195,16 +240,18 @@ fn check(what: &str, expected: Digest, found: Digest) -> io::Result<()> {
     ))
 }
 
-/// Hashes what passes through.
+/// Hashes and counts what passes through.
 struct Hashing<R> {
     source: R,
     hash: Sha256,
+    count: u64,
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
         self.hash.update(&buffer[..count]);
+        self.count += count as u64;
         Ok(count)
     }
 }

@@ -38,8 +38,10 @@ const AUFS: &[u8] = b".wh..wh.";
 /// After the last entry the source has been read to its end, so that a source
 /// that checks digests had the chance to refuse.
 pub struct LayerReader<R> {
-    source: BufReader<R>,
+    source: BufReader<Counting<R>>,
     layer: String,
+    /// Where in the tar the current entry begins.
+    start: u64,
     entry: Option<String>,
     /// Where in the file the next byte is.
     position: u64,
@@ -65,9 +67,11 @@ pub enum Chunk {
 impl<R: Read> LayerReader<R> {
     /// `layer` is what errors call it: `layer 2 of 5`.
     pub fn new(source: R, layer: impl Into<String>) -> Self {
+        let source = Counting { source, count: 0 };
         Self {
             source: BufReader::with_capacity(64 << 10, source),
             layer: layer.into(),
+            start: 0,
             entry: None,
             position: 0,
             size: 0,
@@ -83,6 +87,7 @@ impl<R: Read> LayerReader<R> {
     pub fn next(&mut self) -> Result<Option<Entry>, LayerError> {
         while !self.finished {
             self.skip_content()?;
+            self.start = self.source.get_ref().count - self.source.buffer().len() as u64;
             self.entry = None;
             let Some(member) = Member::read(&mut Stream(&mut self.source))
                 .map_err(|problem| self.fail(problem))?
@@ -105,6 +110,17 @@ impl<R: Read> LayerReader<R> {
             }
         }
         Ok(None)
+    }
+
+    /// Where in the tar the current entry begins, with its headers; after the
+    /// last one, where that one ends.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// What the entries are read from.
+    pub fn source(&self) -> &R {
+        &self.source.get_ref().source
     }
 
     /// The next piece of the current file.
@@ -180,6 +196,20 @@ impl<R: Read> LayerReader<R> {
             entry: self.entry.clone(),
             problem,
         }
+    }
+}
+
+/// Counts what is read.
+struct Counting<R> {
+    source: R,
+    count: u64,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.count += count as u64;
+        Ok(count)
     }
 }
 

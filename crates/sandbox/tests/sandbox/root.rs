@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,20 @@ pub struct Root {
     pub folder: TempDir,
 }
 
+/// Says loudly that a test is skipped for lack of `need`; in CI it fails.
+#[expect(clippy::disallowed_methods, reason = "CI tells by its environment")]
+#[track_caller]
+pub fn skip(need: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "in CI nothing is skipped, but this test needs {need}"
+    );
+    // Not by `eprintln`, which is shown of tests that fail only.
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs {need}");
+}
+
 /// A root with busybox, or `None`, after a loud word, where there is none.
 pub fn busybox() -> Option<Root> {
     let program = ["/bin/busybox", "/usr/bin/busybox"]
@@ -21,7 +36,7 @@ pub fn busybox() -> Option<Root> {
         .map(Path::new)
         .find(|path| path.exists());
     let Some(program) = program else {
-        eprintln!("\n*** SKIPPED: no static busybox here (Debian: busybox-static) ***\n");
+        skip("a static busybox (Debian: busybox-static)");
         return None;
     };
     let root = Root {
@@ -105,7 +120,7 @@ pub fn start(spec: &Spec, command: &Command) -> Option<Running> {
         Ok(running) => Some(running),
         Err(error @ Error::Refused { .. }) => {
             let hint = error.hint().unwrap_or_default();
-            eprintln!("\n*** SKIPPED: {error} ({hint}) ***\n");
+            skip(&format!("sandboxes: {error} ({hint})"));
             None
         }
         Err(error) => panic!("{error}"),

@@ -13,7 +13,7 @@ use whit_sandbox::{
     Ability, Error, Exit, Mount, Network, Running, Stdin, Upper, Users, disk_owner,
 };
 
-use crate::root::{Root, busybox, command, give, run, spec, start, text};
+use crate::root::{Root, busybox, command, give, run, skip, spec, start, text};
 
 #[test]
 fn a_pipeline_runs_as_pid_one() {
@@ -356,7 +356,7 @@ fn input_comes_from_a_file() {
 fn refusal(root: &Root, words: &[&str]) -> Option<String> {
     match Running::start(&root.spec(), &command(words)) {
         Err(Error::Refused { .. }) => {
-            eprintln!("\n*** SKIPPED: no sandboxes here ***\n");
+            skip("sandboxes");
             None
         }
         Err(error) => Some(error.to_string()),
@@ -404,7 +404,7 @@ fn a_layer_that_is_not_there_is_named() {
     let Some(_) = busybox() else { return };
     let spec = spec(vec!["/not/there".into()]);
     match Running::start(&spec, &command(&["sh"])) {
-        Err(Error::Refused { .. }) => eprintln!("\n*** SKIPPED: no sandboxes here ***\n"),
+        Err(Error::Refused { .. }) => skip("sandboxes"),
         Err(error) => assert!(error.to_string().contains("/not/there"), "{error}"),
         Ok(_) => panic!("started without a root"),
     }
@@ -513,7 +513,7 @@ fn nothing_survives_a_killed_parent() {
     while processes_with("987654") < 2 {
         if parent.try_wait().unwrap().is_some() || start.elapsed() > Duration::from_secs(20) {
             let _ = parent.kill();
-            eprintln!("\n*** SKIPPED: no sandboxes here ***\n");
+            skip("sandboxes");
             return;
         }
         sleep(Duration::from_millis(10));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use whit_core::download::{Cache, Client};
 use whit_core::lock::Lock;
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
@@ -15,16 +14,17 @@ use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
 use whit_core::source::project::{self, Project};
 use whit_oci::Reference;
+use whit_oci::download::{Cache, Client};
 
+use super::transports::transports;
 use super::wish::{Flags, finish};
-use super::workplace::{Workplace, open_image};
+use super::workplace::{Workplace, open_image, reference};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
-    let (around, tools) = (&place.around, place.tools(screen));
+pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
+    let around = &place.around;
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,
@@ -33,11 +33,13 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     let mut watch = Stopwatch::default();
 
     let settings = settings(args, around)?;
-    let reference = settings.base.as_deref().map(Reference::parse).transpose()?;
-    let base = match &reference {
+    let transports = transports(around, &args.registries, &settings)?;
+    let tools = place.tools(screen, &transports);
+    let wanted = settings.base.as_deref().map(reference).transpose()?;
+    let base = match &wanted {
         Some(reference) => {
             screen.phase("unpacking the base", None);
-            let limit = flags.max_unpacked()?;
+            let limit = flags.max_unpacked();
             Some(watch.time("unpack", || open_base(reference, &settings, limit, &tools))?)
         }
         None => None,
@@ -54,7 +56,7 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     }
 
     let lock_place = lock_place(&project);
-    let foreign: Vec<PathBuf> = reference
+    let foreign: Vec<PathBuf> = wanted
         .as_ref()
         .and_then(Reference::path)
         .and_then(|path| path.canonicalize().ok())
@@ -94,9 +96,6 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     for warning in &cooked.warnings {
         screen.note(warning);
     }
-    if cooked.lock_is_new && !args.output.dry_run {
-        keep_lock(&cooked.lock, &lock_place, screen);
-    }
     let original = cooked.root;
     let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
     let mut wish = flags.wish(
@@ -108,7 +107,12 @@ pub fn run(args: &Build, screen: &Screen) -> Result<ExitCode, Failure> {
     wish.mtime = Some(epoch);
     wish.detected = detected(&project);
     wish.provenance.version = project.version.clone();
-    finish(&original, &wish, &flags, &tools, &mut watch, screen)
+    let done = finish(&original, &wish, &flags, &tools, &mut watch, screen)?;
+    // Like the image, only when all is well.
+    if cooked.lock_is_new && !args.output.dry_run {
+        keep_lock(&cooked.lock, &lock_place, screen);
+    }
+    Ok(done)
 }
 
 /// Unpacks the image that is to be the runtime.

@@ -1,8 +1,17 @@
 //! One file per command.
 
 pub mod build;
+pub mod cache;
+pub mod diff;
+pub mod explore;
+mod inventory;
+pub mod lint;
 pub mod run;
 pub mod shrink;
+pub mod size;
+mod transports;
 pub mod why;
 mod wish;
 mod workplace;
+
+pub use workplace::Workplace;

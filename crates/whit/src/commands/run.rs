@@ -7,17 +7,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use whit_core::observe::{Stage, forward};
-use whit_oci::Reference;
+use whit_core::settings::Settings;
 use whit_sandbox::{Exit, Network, Running, Stdin};
 
-use super::workplace::{Workplace, unpack_image};
+use super::transports::transports;
+use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::{NetworkChoice, Run};
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Run, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
-    let tools = place.tools(screen);
-    let reference = Reference::parse(&args.image)?;
+pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
+    let transports = transports(&place.around, &args.registries, &Settings::default())?;
+    let tools = place.tools(screen, &transports);
+    let reference = reference(&args.image)?;
     let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;
     let mut stage = Stage::new(
         &image.dirs,

@@ -9,27 +9,32 @@ use whit_core::settings::Settings;
 use whit_core::source::FatRoot;
 use whit_oci::Reference;
 
+use super::transports::transports;
 use super::wish::{Flags, finish};
-use super::workplace::{Workplace, unpack_image};
+use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
 
-pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
-    let place = Workplace::open()?;
-    let tools = place.tools(screen);
+pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let flags = Flags {
         output: &args.output,
         probes: &args.probes,
         content: &args.content,
     };
-    let reference = Reference::parse(&args.image)?;
+    let settings = Settings::load(Path::new(".")).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    let transports = transports(&place.around, &args.registries, &settings)?;
+    let tools = place.tools(screen, &transports);
+    let reference = reference(&args.image)?;
     let mut watch = Stopwatch::default();
     screen.phase("unpacking the original", None);
     let original = watch.time("unpack", || {
         unpack_image(
             &reference,
             args.platform.as_deref(),
-            flags.max_unpacked()?,
+            flags.max_unpacked(),
             &tools,
         )
     })?;
@@ -37,10 +42,6 @@ pub fn run(args: &Shrink, screen: &Screen) -> Result<ExitCode, Failure> {
         .around
         .source_date_epoch
         .unwrap_or_else(|| created(&original));
-    let settings = Settings::load(Path::new(".")).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })?;
     let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
     wish.command = (!args.command.is_empty()).then(|| args.command.clone());
     finish(&original, &wish, &flags, &tools, &mut watch, screen)
@@ -57,11 +58,13 @@ fn created(original: &FatRoot) -> i64 {
         .unwrap_or(0)
 }
 
-/// `api.tar` → `api-small`.
+/// `api.tar` and `registry.example/api:1` → `api-small`.
 fn small_name(reference: &Reference) -> String {
-    let stem = reference
-        .path()
-        .unwrap_or(Path::new("image"))
+    let stem = match reference.name() {
+        Some(name) => Path::new(name.base()),
+        None => reference.path().unwrap_or(Path::new("image")),
+    };
+    let stem = stem
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use whit_core::report::{Report, why};
+use whit_oci::Reference;
 
 use crate::args::Why;
 use crate::ui::{self, Failure};
@@ -53,7 +54,11 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
 }
 
 /// Where `build` and `shrink` leave the report of an image.
-fn beside(image: &str) -> PathBuf {
+pub fn beside(image: &str) -> PathBuf {
+    let reference = Reference::parse(image).ok();
+    if let Some(name) = reference.as_ref().and_then(Reference::name) {
+        return report_path(Path::new(name.base()));
+    }
     let path = image
         .split_once(':')
         .filter(|(transport, _)| matches!(*transport, "docker-archive" | "oci-archive" | "oci"))
@@ -82,5 +87,10 @@ mod tests {
         assert_eq!(beside("out/app.tar"), Path::new("out/app.whit.json"));
         assert_eq!(beside("oci:layout:1.2"), Path::new("layout.whit.json"));
         assert_eq!(beside("docker-archive:app.tar"), Path::new("app.whit.json"));
+        assert_eq!(
+            beside("docker://r.io/shop/api:1"),
+            Path::new("api.whit.json")
+        );
+        assert_eq!(beside("podman:api:1"), Path::new("api.whit.json"));
     }
 }

@@ -10,8 +10,10 @@ use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
 use whit_core::settings::Settings;
+use whit_core::size::Bytes;
 use whit_core::source::FatRoot;
-use whit_oci::{Compression, CompressionError, Destination};
+use whit_oci::{Compression, CompressionError, Destination, ImageName};
+use whit_sandbox::Trace;
 
 use super::why::report_path;
 use crate::args::{Content, NetworkChoice, Output, Probes};
@@ -41,8 +43,11 @@ impl Flags<'_> {
             .tag
             .clone()
             .unwrap_or_else(|| format!("{name}:latest"));
-        let output = self.output.output.as_ref().or(settings.output.as_ref());
-        let destination = destination(output.map(String::as_str), name, &tag)?;
+        let output = match self.output.push {
+            true => Some(format!("docker://{tag}")),
+            false => self.output.output.clone().or(settings.output.clone()),
+        };
+        let destination = destination(output.as_deref(), name, &tag)?;
         let both = |flags: &[String], files: &Option<Vec<String>>| {
             let mut all = flags.to_vec();
             all.extend(files.iter().flatten().cloned());
@@ -71,6 +76,7 @@ impl Flags<'_> {
             compression,
             run: !self.probes.no_run,
             probes: self.probe_plan(settings)?,
+            replayed: self.replayed()?,
             command: None,
             host_network: self.probes.network == NetworkChoice::Host,
             accept_differences: self.probes.accept_differences,
@@ -84,12 +90,24 @@ impl Flags<'_> {
             },
             epoch,
             mtime: None,
-            max_unpacked: self.max_unpacked()?,
+            max_unpacked: self.max_unpacked(),
         })
     }
 
-    pub fn max_unpacked(&self) -> Result<Option<u64>, Failure> {
-        self.content.max_unpacked.as_deref().map(size).transpose()
+    pub fn max_unpacked(&self) -> Option<u64> {
+        self.content.max_unpacked.map(|Bytes(bytes)| bytes)
+    }
+
+    /// What the records of earlier runs tell.
+    fn replayed(&self) -> Result<Trace, Failure> {
+        let mut all = Trace::new();
+        for folder in &self.probes.replay {
+            all.extend(pipeline::replay(folder).map_err(|error| {
+                let hint = error.hint();
+                Failure::input(error).hint(hint)
+            })?);
+        }
+        Ok(all)
     }
 
     fn probe_plan(&self, settings: &Settings) -> Result<ProbePlan, Failure> {
@@ -164,10 +182,16 @@ pub fn failure(error: pipeline::Error) -> Failure {
 }
 
 fn destination(text: Option<&str>, name: &str, tag: &str) -> Result<Destination, Failure> {
+    let named = || {
+        tag.parse::<ImageName>().map_err(|error| {
+            let hint = error.hint();
+            Failure::input(error).hint(hint)
+        })
+    };
     let Some(text) = text else {
         return Ok(Destination::DockerArchive {
             file: PathBuf::from(format!("{name}.tar")),
-            reference: Some(tag.to_owned()),
+            name: Some(named()?),
         });
     };
     let parsed: Destination = text.parse().map_err(|error: whit_oci::DestinationError| {
@@ -175,12 +199,9 @@ fn destination(text: Option<&str>, name: &str, tag: &str) -> Result<Destination,
         Failure::input(error).hint(hint)
     })?;
     Ok(match parsed {
-        Destination::DockerArchive {
+        Destination::DockerArchive { file, name: None } => Destination::DockerArchive {
             file,
-            reference: None,
-        } => Destination::DockerArchive {
-            file,
-            reference: Some(tag.to_owned()),
+            name: Some(named()?),
         },
         Destination::OciArchive {
             file,
@@ -193,12 +214,13 @@ fn destination(text: Option<&str>, name: &str, tag: &str) -> Result<Destination,
     })
 }
 
-/// `NAME.tar` → `NAME.rescue.tar`; in a layout, a second reference.
+/// `NAME.tar` → `NAME.rescue.tar`; elsewhere a second name.
 fn rescue(destination: &Destination) -> Destination {
     let beside = |file: &Path| {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         file.with_file_name(format!("{stem}.rescue.tar"))
     };
+    let rescued = |name: &ImageName| name.with_tag(format!("{}-rescue", name.tag_or_latest()));
     let named = |reference: &Option<String>| {
         reference
             .as_ref()
@@ -213,10 +235,13 @@ fn rescue(destination: &Destination) -> Destination {
             file: beside(file),
             reference: named(reference),
         },
-        Destination::DockerArchive { file, reference } => Destination::DockerArchive {
+        Destination::DockerArchive { file, name } => Destination::DockerArchive {
             file: beside(file),
-            reference: named(reference),
+            name: name.as_ref().map(rescued),
         },
+        Destination::Registry(name) => Destination::Registry(rescued(name)),
+        Destination::DockerDaemon(name) => Destination::DockerDaemon(rescued(name)),
+        Destination::Podman(name) => Destination::Podman(rescued(name)),
     }
 }
 
@@ -224,12 +249,15 @@ fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
     if let Some(place) = &output.report {
         return Some(place.clone());
     }
-    match wish.destination.as_ref().filter(|_| !wish.dry_run)? {
-        Destination::OciDir { dir, .. } => Some(report_path(dir)),
-        Destination::OciArchive { file, .. } | Destination::DockerArchive { file, .. } => {
-            Some(report_path(file))
-        }
-    }
+    Some(match wish.destination.as_ref().filter(|_| !wish.dry_run)? {
+        Destination::OciDir { dir: path, .. }
+        | Destination::OciArchive { file: path, .. }
+        | Destination::DockerArchive { file: path, .. } => report_path(path),
+        // What has no folder has its report in this one.
+        Destination::Registry(name)
+        | Destination::DockerDaemon(name)
+        | Destination::Podman(name) => report_path(Path::new(name.base())),
+    })
 }
 
 fn write_report(report: &Report, place: &Path) -> Result<(), Failure> {
@@ -256,49 +284,18 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(Failure::input)
 }
 
-/// `20G`, `500MB`, `1000000`: decimal, as engines print sizes.
-fn size(text: &str) -> Result<u64, Failure> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let factor = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "k" | "kb" => Some(1_000),
-        "m" | "mb" => Some(1_000_000),
-        "g" | "gb" => Some(1_000_000_000),
-        "t" | "tb" => Some(1_000_000_000_000),
-        _ => None,
-    };
-    digits
-        .parse::<u64>()
-        .ok()
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor))
-        .ok_or_else(|| {
-            Failure::input(anyhow::anyhow!("{text:?} is no size"))
-                .hint("write it like 20G or 500MB".to_owned())
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
-        assert_eq!(size("20G").ok(), Some(20_000_000_000));
-        assert_eq!(size("500 MB").ok(), Some(500_000_000));
-        assert_eq!(size("12").ok(), Some(12));
-        assert!(size("many").is_err());
-        assert!(size("99999999999T").is_err());
-    }
-
-    #[test]
     fn the_archive_is_named_after_the_project() {
-        let Destination::DockerArchive { file, reference } =
+        let Destination::DockerArchive { file, name } =
             destination(None, "app", "app:latest").ok().unwrap()
         else {
             panic!("not a docker archive");
         };
         assert_eq!(file, Path::new("app.tar"));
-        assert_eq!(reference.as_deref(), Some("app:latest"));
+        assert_eq!(name.unwrap().tagged(), "app:latest");
     }
 }

@@ -4,11 +4,11 @@
 use whit_core::pipeline::Tools;
 use whit_core::source::{self, FatRoot};
 use whit_core::workspace::{CacheDirs, Workspace};
-use whit_oci::{Image, Limits, Options, Platform, Reference};
+use whit_oci::{Image, Limits, Options, Platform, Reference, Transports};
 
 use super::wish::failure;
 use crate::surroundings::Surroundings;
-use crate::ui::{Failure, Screen};
+use crate::ui::{Failure, Screen, bytes};
 
 /// One command's own place. Its folder is gone with it.
 pub struct Workplace {
@@ -27,14 +27,23 @@ impl Workplace {
         })
     }
 
-    pub fn tools<'a>(&'a self, screen: &'a Screen) -> Tools<'a> {
+    pub fn tools<'a>(&'a self, screen: &'a Screen, transports: &'a Transports) -> Tools<'a> {
         Tools {
             cache: &self.cache,
             workspace: &self.workspace,
             progress: screen,
+            transports,
             cancel: &self.around.cancel,
         }
     }
+}
+
+/// The image that a text names.
+pub fn reference(text: &str) -> Result<Reference, Failure> {
+    Reference::parse(text).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })
 }
 
 /// Opens an image; its layers are not read yet.
@@ -47,6 +56,7 @@ pub fn open_image(
         platform: platform.map(str::parse::<Platform>).transpose()?,
         scratch: tools.workspace.path().to_owned(),
         limits: Limits::default(),
+        transports: tools.transports.clone(),
     };
     Image::open(reference, &options).map_err(|error| failure(error.into()))
 }
@@ -59,6 +69,12 @@ pub fn unpack_image(
     tools: &Tools<'_>,
 ) -> Result<FatRoot, Failure> {
     let image = open_image(reference, platform, tools)?;
+    if reference.name().is_some() {
+        let size = bytes(image.compressed_size());
+        tools
+            .progress
+            .phase(&format!("fetching and unpacking {size}"), None);
+    }
     let dir = tools.workspace.folder("original")?;
     let cancelled = || tools.check_cancelled().is_err();
     source::image::open(&image, &dir, max_unpacked, &cancelled)

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 #[derive(Debug)]
 pub struct Failure {
     /// 1: the check refused. 2: the input or the surroundings are at fault.
+    /// 128 and the signal's number: a signal ended it, as shells tell it.
     pub code: u8,
     pub error: anyhow::Error,
     pub hint: Option<String>,
@@ -28,6 +29,15 @@ impl Failure {
         Self {
             code: 1,
             error: error.into(),
+            hint: None,
+        }
+    }
+
+    /// The user wants it to end.
+    pub fn interrupted(signal: u8) -> Self {
+        Self {
+            code: 128 + signal,
+            error: anyhow::anyhow!("interrupted; nothing was written"),
             hint: None,
         }
     }

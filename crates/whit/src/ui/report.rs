@@ -4,10 +4,10 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use whit_core::report::{FileLine, PackageLine, Report, Step};
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
+pub const BOLD: Style = Style::new().bold();
+pub const DIM: Style = Style::new().dimmed();
 
-fn coloured(colour: AnsiColor) -> Style {
+pub fn coloured(colour: AnsiColor) -> Style {
     Style::new().bold().fg_color(Some(colour.into()))
 }
 
@@ -21,7 +21,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-fn seconds(s: f64) -> String {
+pub fn seconds(s: f64) -> String {
     match s {
         s if s < 0.095 => format!("{:.0} ms", s * 1e3),
         s if s < 10.0 => format!("{s:.1} s"),
@@ -45,13 +45,13 @@ pub fn print_report(report: &Report) {
     outcome(report);
 }
 
-fn table() -> Table {
+pub fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table
 }
 
-fn right_align(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
+pub fn right_align(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
     for i in columns {
         if let Some(column) = table.column_mut(i) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -230,7 +230,7 @@ pub fn print_why(chain: &[Step<'_>]) {
         let indent = "  ".repeat(depth);
         let verdict = match (depth, line.kept) {
             (0, true) => format!("{green}kept{green:#} ", green = coloured(AnsiColor::Green)),
-            (0, false) => format!("{red}dropped{red:#} ", red = coloured(AnsiColor::Red)),
+            (_, false) => format!("{red}dropped{red:#} ", red = coloured(AnsiColor::Red)),
             _ => String::new(),
         };
         anstream::println!(

@@ -1,10 +1,14 @@
 //! Images made by hand, with what no engine would write.
 
 use std::io::{Cursor, Write};
+use std::path::Path;
+use std::sync::OnceLock;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
+
+use crate::support::tool;
 
 /// A layer under construction.
 #[derive(Clone, Default)]
@@ -87,14 +91,19 @@ fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-fn config(diff_id: &str) -> Vec<u8> {
+fn config(diff_ids: &[String], setting: &Value) -> Vec<u8> {
     let config = json!({
         "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
         "os": "linux",
-        "config": { "Cmd": ["/app/data.txt"] },
-        "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+        "config": setting,
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
     serde_json::to_vec(&config).unwrap()
+}
+
+/// The setting of images that are not meant to run.
+fn data() -> Value {
+    json!({ "Cmd": ["/app/data.txt"] })
 }
 
 fn archive(files: &[(String, &[u8])]) -> Vec<u8> {
@@ -108,24 +117,78 @@ fn archive(files: &[(String, &[u8])]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// As `docker save` writes it; `claimed` in place of the layer's digest.
+/// As `docker save` writes it, with one layer; `claimed` in place of its
+/// digest.
 pub fn docker_archive(layer: &[u8], claimed: Option<&str>) -> Vec<u8> {
-    let diff_id = format!("sha256:{}", digest(layer));
-    let config = config(claimed.unwrap_or(&diff_id));
-    let name = format!("{}.json", digest(&config));
+    let diff_id = claimed.map_or_else(|| diff_id(layer), str::to_owned);
+    saved(&[layer], &config(&[diff_id], &data()))
+}
+
+/// As `docker save` writes it, with these layers and what an engine calls the
+/// config's `config`: `Cmd`, `ExposedPorts`.
+pub fn image(layers: &[Vec<u8>], setting: Value) -> Vec<u8> {
+    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    let diff_ids: Vec<String> = layers.iter().map(|layer| diff_id(layer)).collect();
+    saved(&layers, &config(&diff_ids, &setting))
+}
+
+fn diff_id(layer: &[u8]) -> String {
+    format!("sha256:{}", digest(layer))
+}
+
+fn saved(layers: &[&[u8]], config: &[u8]) -> Vec<u8> {
+    let name = format!("{}.json", digest(config));
+    let places: Vec<String> = (0..layers.len())
+        .map(|n| format!("{n}/layer.tar"))
+        .collect();
     let manifest = json!([{
         "Config": name,
         "RepoTags": ["crafted:latest"],
-        "Layers": ["layer.tar"],
+        "Layers": places,
     }]);
-    archive(&[
-        ("layer.tar".to_owned(), layer),
-        (name, &config),
-        (
-            "manifest.json".to_owned(),
-            &serde_json::to_vec(&manifest).unwrap(),
-        ),
-    ])
+    let manifest = serde_json::to_vec(&manifest).unwrap();
+    let mut files: Vec<(String, &[u8])> = places.into_iter().zip(layers.iter().copied()).collect();
+    files.push((name, config));
+    files.push(("manifest.json".to_owned(), &manifest));
+    archive(&files)
+}
+
+/// An image whose program is `tiny.c`, with a file that it reads, one that it
+/// doesn't, a Debian package that nothing needs, and litter.
+pub fn tiny(setting: Value) -> Vec<u8> {
+    let status = b"Package: foo\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\
+        Maintainer: Nobody <nobody@example.org>\nDescription: a page\n\n";
+    let list = b"/.\n/usr\n/usr/share\n/usr/share/foo\n/usr/share/foo/page\n";
+    let layer = Layer::default()
+        .file("app/tiny", tiny_program())
+        .file("app/data.txt", b"some data\n")
+        .file("app/extra.txt", b"the user's own\n")
+        .file("usr/share/foo/page", b"a page\n")
+        .file("var/lib/dpkg/status", status)
+        .file("var/lib/dpkg/info/foo.list", list)
+        .file("var/cache/apt/archives/foo.deb", b"a package\n");
+    image(&[layer.bytes()], setting)
+}
+
+/// The program, compiled once: static, with symbols.
+pub fn tiny_program() -> &'static [u8] {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tiny");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/tiny.c");
+        tool(
+            "cc",
+            &[
+                "-static",
+                "-g",
+                "-O1",
+                "-o",
+                place.to_str().unwrap(),
+                source,
+            ],
+        );
+        std::fs::read(place).unwrap()
+    })
 }
 
 /// What the layer's blob is.
@@ -141,7 +204,7 @@ pub enum Blob {
 
 /// An OCI layout in an archive, with one gzip layer.
 pub fn oci_archive(layer: &[u8], blob: Blob) -> Vec<u8> {
-    let config = config(&format!("sha256:{}", digest(layer)));
+    let config = config(&[diff_id(layer)], &data());
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(layer).unwrap();
     let mut packed = gzip.finish().unwrap();

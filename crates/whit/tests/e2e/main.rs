@@ -7,7 +7,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "tests end where something is not as it should be, and say what they skip"
 )]
@@ -15,9 +14,17 @@
 mod bad_input;
 mod base;
 mod crafted;
+mod diff;
 mod examples;
+mod explore;
+mod flags;
 mod formats;
+mod interrupts;
+mod lint;
+mod projects;
 mod proof;
 mod reproducible;
 mod rescue;
+mod size;
 mod support;
+mod transports;

@@ -1,9 +1,12 @@
 //! The proof is real: what is missing comes back, what differs is refused,
 //! what is dead is never called a success.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
-use crate::support::{Bench, built, tool};
+use serde_json::Value;
+use whit_core::report::{FileLine, Report, why};
+
+use crate::support::{Bench, built, tool, unpacked};
 
 #[test]
 fn a_needed_file_that_was_dropped_comes_back() {
@@ -133,75 +136,58 @@ fn a_service_that_never_listens_ends_with_its_log() {
 fn every_path_of_the_fastapi_example_is_explained() {
     let bench = Bench::new();
     let app = built("fastapi");
-    let files = app.report["files"].as_array().unwrap();
-    assert!(files.iter().any(|file| file["kept"] == true));
-    assert!(files.iter().any(|file| file["kept"] == false));
-    let by_path: std::collections::HashMap<&str, &Value> = files
-        .iter()
-        .map(|file| (file["path"].as_str().unwrap(), file))
-        .collect();
-    assert_eq!(by_path.len(), files.len(), "each path once");
-    for file in files {
-        assert!(!file["why"].as_str().unwrap().is_empty(), "{file}");
-        // The chain ends at a root.
-        let mut here = file;
-        for _ in 0..files.len() {
-            match here["from"].as_str() {
-                Some(from) => here = by_path[from],
-                None => break,
-            }
-        }
-        assert!(here["from"].is_null(), "{} goes in circles", file["path"]);
-    }
-    // What is in the archive is what is called kept.
-    let bundle = unpacked(&bench, &app.archive);
-    for file in files {
-        let path = file["path"].as_str().unwrap();
-        if file["kept"] == false {
-            let place = format!("{bundle}{path}");
-            assert!(
-                std::fs::symlink_metadata(place).is_err(),
-                "{path} is called dropped and is there"
-            );
-        }
-    }
-    // One kept and one dropped path, through the command.
     let archive = app.archive.to_str().unwrap();
-    let kept = files
+    let place = app.archive.with_file_name("fastapi.whit.json");
+    let report = Report::from_json(&std::fs::read(place).unwrap()).unwrap();
+    let mut paths = BTreeSet::new();
+    for file in &report.files {
+        assert!(paths.insert(&file.path), "{} is there twice", file.path);
+        let chain = why(&report, &file.path).unwrap();
+        assert_eq!(chain[0].file, file);
+        // A module inside the interpreter is wanted, too, and wants others.
+        let builtin = |file: &FileLine| file.why.contains("has its code inside");
+        for step in &chain {
+            assert!(!step.file.why.is_empty(), "{step:?}");
+            let holds = step.file.kept || builtin(step.file);
+            assert!(holds || chain.len() == 1, "{} hangs on {step:?}", file.path);
+        }
+        // It ends at a root, and goes in no circle.
+        let distinct: BTreeSet<&str> = chain.iter().map(|s| s.file.path.as_str()).collect();
+        assert_eq!(distinct.len(), chain.len(), "{}", file.path);
+        assert_eq!(chain.last().unwrap().file.from, None, "{}", file.path);
+    }
+    // Keep + Drop = Tree: what is in the archive is what is called kept, and
+    // the rest is called dropped.
+    let root = unpacked(&bench, &app.archive);
+    let there = tool("find", &[&root, "-mindepth", "1", "-printf", "/%P\n"]);
+    let there: BTreeSet<&str> = there.lines().collect();
+    let kept: BTreeSet<&str> = report
+        .files
         .iter()
-        .find(|file| file["kept"] == true && file["from"].is_string())
-        .unwrap();
-    bench
-        .whit(&["why", archive, kept["path"].as_str().unwrap()])
-        .succeeds()
-        .says("kept");
-    let dropped = files.iter().find(|file| file["kept"] == false).unwrap();
-    bench
-        .whit(&["why", archive, dropped["path"].as_str().unwrap()])
-        .succeeds()
-        .says("dropped");
+        .filter(|file| file.kept && file.path != "/")
+        .map(|file| file.moved.as_ref().unwrap_or(&file.path).as_str())
+        .collect();
+    let wrong: Vec<&&str> = there.symmetric_difference(&kept).collect();
+    assert!(wrong.is_empty(), "kept or there, not both: {wrong:?}");
+    let dropped = report.files.iter().filter(|file| !file.kept).count();
+    assert!(
+        kept.len() > 500 && dropped > 500,
+        "{} and {dropped}",
+        kept.len()
+    );
+    // The command prints what the library answers.
+    let of = |kept: bool| report.files.iter().find(|file| file.kept == kept);
+    for (kept, word) in [(true, "kept"), (false, "dropped")] {
+        let path = &of(kept).unwrap().path;
+        bench
+            .whit(&["why", archive, path])
+            .succeeds()
+            .says(&format!("{word} {path}"));
+    }
     bench
         .whit(&["why", archive, "/no/such/path"])
         .exits(2)
         .says("neither the image nor its original");
-}
-
-/// The root of a Docker archive, unpacked by tar.
-fn unpacked(bench: &Bench, archive: &std::path::Path) -> String {
-    let image = bench.path("image");
-    let root = bench.path("root");
-    std::fs::create_dir(&image).unwrap();
-    std::fs::create_dir(&root).unwrap();
-    let image = image.to_str().unwrap();
-    let root = root.to_str().unwrap();
-    tool("tar", &["-xf", archive.to_str().unwrap(), "-C", image]);
-    let manifest: Value =
-        serde_json::from_slice(&std::fs::read(format!("{image}/manifest.json")).unwrap()).unwrap();
-    for layer in manifest[0]["Layers"].as_array().unwrap() {
-        let layer = format!("{image}/{}", layer.as_str().unwrap());
-        tool("tar", &["-xf", &layer, "-C", root]);
-    }
-    root.to_owned()
 }
 
 #[test]

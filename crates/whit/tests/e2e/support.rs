@@ -1,6 +1,7 @@
 //! Running whit and its surroundings.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -240,6 +241,24 @@ pub fn tool(program: &str, arguments: &[&str]) -> String {
         .stdout()
 }
 
+/// The root of a Docker archive, unpacked by tar; once per bench.
+pub fn unpacked(bench: &Bench, archive: &Path) -> String {
+    let image = bench.path("image");
+    let root = bench.path("root");
+    std::fs::create_dir(&image).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let image = image.to_str().unwrap();
+    let root = root.to_str().unwrap();
+    tool("tar", &["-xf", archive.to_str().unwrap(), "-C", image]);
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(format!("{image}/manifest.json")).unwrap()).unwrap();
+    for layer in manifest[0]["Layers"].as_array().unwrap() {
+        let layer = format!("{image}/{}", layer.as_str().unwrap());
+        tool("tar", &["-xf", &layer, "-C", root]);
+    }
+    root.to_owned()
+}
+
 /// True if all of these are here and answer. Where they are not, a test says
 /// so loudly and ends; in CI it fails.
 pub fn have(needs: &[&str]) -> bool {
@@ -254,7 +273,10 @@ pub fn have(needs: &[&str]) -> bool {
                 std::env::var_os("CI").is_none(),
                 "{need} is missing, and in CI nothing is skipped"
             );
-            eprintln!("SKIPPED: this test needs {need}");
+            // Not by `eprintln`, which is shown of tests that fail only.
+            let thread = std::thread::current();
+            let test = thread.name().unwrap_or("a test");
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs {need}");
             return false;
         }
     }

@@ -23,6 +23,10 @@ struct Installed {
     files: Vec<String>,
 }
 
+pub fn wants(path: &[u8]) -> bool {
+    path.ends_with(b"lib/apk/db/installed")
+}
+
 pub fn assign(owners: &mut Owners) {
     let Some((database, text)) = INSTALLED.iter().find_map(|path| {
         let path = ImagePath::from(*path);

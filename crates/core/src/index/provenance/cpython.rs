@@ -3,11 +3,16 @@
 
 use whit_oci::ImagePath;
 
-use super::Owners;
+use super::{Owners, split_name};
 use crate::index::{FileId, Package, PackageKind};
 
 /// Programs of an installation, by how their names begin.
 const PROGRAMS: [&[u8]; 4] = [b"python", b"pydoc", b"idle", b"2to3"];
+
+/// The header that tells the version.
+pub fn wants(path: &[u8]) -> bool {
+    split_name(path).1 == b"patchlevel.h"
+}
 
 /// Makes every standard library that nobody owns a package `cpython`. Were it
 /// taken for the user's, all of it would have to stay.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use whit_oci::ImagePath;
 
 use super::paragraph::{field, paragraphs};
-use super::{FileId, Owners};
+use super::{FileId, Owners, split_name};
 use crate::index::{Package, PackageId, PackageKind};
 
 const STATUS: &str = "var/lib/dpkg/status";
@@ -34,6 +34,17 @@ struct Installed {
     depends: Vec<Vec<String>>,
     provides: Vec<String>,
     record: String,
+}
+
+/// The database and its lists, wherever links may have put the folder.
+pub fn wants(path: &[u8]) -> bool {
+    let (folder, name) = split_name(path);
+    if folder.ends_with(b"lib/dpkg") {
+        matches!(name, b"status" | b"diversions")
+    } else {
+        folder.ends_with(b"lib/dpkg/status.d")
+            || (folder.ends_with(b"lib/dpkg/info") && name.ends_with(b".list"))
+    }
 }
 
 pub fn assign(owners: &mut Owners) {

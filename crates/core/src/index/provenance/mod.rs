@@ -24,6 +24,26 @@ pub use python::Distribution;
 /// Gives the content of a file of the tree.
 pub type Read<'a> = dyn Fn(&ImagePath) -> Option<Vec<u8>> + 'a;
 
+/// True for the files whose content [`assign`] may ask for, by the path in
+/// [`NodeKind::File::content`]: who reads an image as a stream has to keep
+/// them, and nothing else.
+pub fn wants(path: &ImagePath) -> bool {
+    let path = path.as_bytes();
+    dpkg::wants(path)
+        || apk::wants(path)
+        || python::wants(path)
+        || cpython::wants(path)
+        || node::wants(path)
+}
+
+/// The last component of a path and what stands before it.
+fn split_name(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(cut) => (&path[..cut], &path[cut + 1..]),
+        None => (b"", path),
+    }
+}
+
 /// Finds the packages of an image and assigns its files to them. What belongs
 /// to none is the user's.
 pub fn assign(tree: Tree, read: &Read) -> Tree {

@@ -4,8 +4,17 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::Owners;
+use super::{Owners, split_name};
 use crate::index::{FileId, Package, PackageId, PackageKind, Tree};
+
+pub fn wants(path: &[u8]) -> bool {
+    let (folder, name) = split_name(path);
+    let (mut above, _) = split_name(folder);
+    if split_name(above).1.starts_with(b"@") {
+        above = split_name(above).0;
+    }
+    name == b"package.json" && split_name(above).1 == b"node_modules"
+}
 
 /// Gives every file in a package's folder to it; in nested packages, to the
 /// nearest one.

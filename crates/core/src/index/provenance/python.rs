@@ -7,7 +7,7 @@ use serde_json::Value;
 use whit_oci::ImagePath;
 
 use super::paragraph::{field, fields};
-use super::{FileId, Owners};
+use super::{FileId, Owners, split_name};
 use crate::index::{Package, PackageId, PackageKind, Tree};
 
 /// An installed Python distribution, whoever installed it.
@@ -31,6 +31,23 @@ pub struct Distribution {
     pub editable: bool,
     /// The package that owns the metadata: its own, or dpkg's or apk's.
     pub package: Option<PackageId>,
+}
+
+/// What [`read`] and [`listed`] look at.
+const METADATA: [&str; 6] = [
+    "METADATA",
+    "PKG-INFO",
+    "RECORD",
+    "installed-files.txt",
+    "top_level.txt",
+    "direct_url.json",
+];
+
+pub fn wants(path: &[u8]) -> bool {
+    let (folder, name) = split_name(path);
+    let is_info = |name: &[u8]| name.ends_with(b".dist-info") || name.ends_with(b".egg-info");
+    name.ends_with(b".egg-info")
+        || (is_info(folder) && METADATA.iter().any(|known| name == known.as_bytes()))
 }
 
 /// Finds all distributions and gives their files to them, as far as no package

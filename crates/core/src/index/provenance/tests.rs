@@ -28,7 +28,11 @@ fn tree(layers: &[&[&str]]) -> Tree {
             builder.apply(number as u16, &entry).unwrap();
         }
     }
-    builder.finish(&|path| contents.get(path).map(|text| text.clone().into_bytes()))
+    builder.finish(&|path| {
+        // Who reads an image as a stream has kept only these.
+        assert!(wants(path), "{path}");
+        contents.get(path).map(|text| text.clone().into_bytes())
+    })
 }
 
 /// `PATH PACKAGE` for everything but the folders that nobody owns.

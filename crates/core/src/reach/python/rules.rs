@@ -100,13 +100,18 @@ pub const CUTS: &[Cut] = &[
     // Half a megabyte of the language reference, for `help("topic")`; pydoc
     // says so where it is missing.
     cut("pydoc", "pydoc_data.topics", "help()"),
-    // The prompt of an interactive interpreter.
+    // The prompt of an interactive interpreter; it works without, with plain
+    // lines (from 3.13 on with PYTHON_BASIC_REPL=1).
     cut("site", "readline", "interact"),
     cut("site", "rlcompleter", "interact"),
     // Behind names of systems that `os.uname` gives, or a file of macOS.
     cut("sysconfig", "_osx_support", ""),
     cut("sysconfig", "_aix_support", ""),
     cut("platform", "plistlib", ""),
+    cut("site", "_pyrepl", "interact"),
+    cut("site", "_pyrepl.main", "interact"),
+    cut("site", "_pyrepl.readline", "interact"),
+    cut("site", "_pyrepl.unix_console", "interact"),
 ];
 
 /// Names that a program must use to read zones from the package `tzdata` before

@@ -1,6 +1,7 @@
 //! Which commands a shell text has: text to words, nothing looked up.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::words::{Token, Tokens};
 
@@ -15,6 +16,9 @@ pub struct Script {
     /// The words of every simple command, assignments before it and
     /// redirections left out. The first word is the command's name.
     pub commands: Vec<Vec<String>>,
+    /// Where the words of `commands` are in the text, for those that are not
+    /// inside of words: those come last.
+    pub places: Vec<Vec<Range<usize>>>,
     /// All other words: values, lists of loops, patterns, files of
     /// redirections.
     pub words: Vec<String>,
@@ -38,15 +42,22 @@ impl Script {
         let mut parser = Parser {
             script: self,
             command: Vec::new(),
+            words: Vec::new(),
+            places: Vec::new(),
+            place: 0..0,
             expects: Expects::Command,
             cases: 0,
         };
         let mut tokens = tokens.into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            let followed_by_open = tokens.peek() == Some(&Token::Open);
+        while let Some((token, place)) = tokens.next() {
+            let followed_by_open = matches!(tokens.peek(), Some((Token::Open, _)));
+            parser.place = place;
             parser.token(token, followed_by_open);
         }
         parser.end();
+        if depth == 0 {
+            self.places = std::mem::take(&mut parser.places);
+        }
         if depth < MAX_DEPTH {
             for inner in nested {
                 // Shorter than the whole, so that this ends.
@@ -90,6 +101,11 @@ enum Expects {
 struct Parser<'s> {
     script: &'s mut Script,
     command: Vec<String>,
+    /// Where the words of `command` are, and those of the commands before it.
+    words: Vec<Range<usize>>,
+    places: Vec<Vec<Range<usize>>>,
+    /// Where the current token is.
+    place: Range<usize>,
     expects: Expects,
     cases: usize,
 }
@@ -119,6 +135,7 @@ impl Parser<'_> {
                 // `name()`
                 Expects::Argument if self.command.len() == 1 => {
                     self.script.functions.extend(self.command.pop());
+                    self.words.clear();
                     self.expects = Expects::Command;
                 }
                 Expects::Pattern | Expects::Array | Expects::Test => {}
@@ -134,7 +151,7 @@ impl Parser<'_> {
     fn word(&mut self, word: String, followed_by_open: bool) {
         match self.expects {
             Expects::Command => self.first(word, followed_by_open),
-            Expects::Argument => self.command.push(word),
+            Expects::Argument => self.push(word),
             Expects::File(before_command) => {
                 self.script.words.push(word);
                 self.expects = if before_command {
@@ -176,16 +193,22 @@ impl Parser<'_> {
                 }
                 Some(value) => self.script.words.push(value.to_owned()),
                 None => {
-                    self.command.push(word);
+                    self.push(word);
                     self.expects = Expects::Argument;
                 }
             },
         }
     }
 
+    fn push(&mut self, word: String) {
+        self.command.push(word);
+        self.words.push(self.place.clone());
+    }
+
     fn end(&mut self) {
         if !self.command.is_empty() {
             self.script.commands.push(std::mem::take(&mut self.command));
+            self.places.push(std::mem::take(&mut self.words));
         }
         self.expects = Expects::Command;
     }
@@ -278,6 +301,21 @@ mod tests {
                 "c"
             ]
         );
+    }
+
+    #[test]
+    fn words_know_their_place() {
+        let text = "A=1 apt-get  \"$(x)\" >/dev/null && \\\n  b 'c d' | e";
+        let script = Script::parse(text);
+        let place = |words: &Vec<Range<usize>>| -> Vec<&str> {
+            words.iter().map(|word| &text[word.clone()]).collect()
+        };
+        let places: Vec<_> = script.places.iter().map(place).collect();
+        assert_eq!(
+            places,
+            [vec!["apt-get", "\"$(x)\""], vec!["b", "'c d'"], vec!["e"]]
+        );
+        assert_eq!(script.commands.len(), 4);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io::Read;
 
 pub use commands::{Script, commands};
 pub use programs::{Programs, resolve_program};
+pub use words::{Token, Tokens};
 
 use super::{Analyzer, Cause, Found, How};
 use crate::index::{FileId, PackageKind};

@@ -3,6 +3,8 @@
 //! POSIX "Shell Command Language", 2.2 to 2.7, and the parts of bash that
 //! scripts in images use. Text that no shell would accept still gives tokens.
 
+use std::ops::Range;
+
 /// A piece of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
@@ -22,7 +24,8 @@ pub enum Token {
 /// The tokens of a text, and the texts of commands inside of words.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    pub tokens: Vec<Token>,
+    /// Each with the bytes of the text that it was made of.
+    pub tokens: Vec<(Token, Range<usize>)>,
     pub nested: Vec<String>,
 }
 
@@ -31,7 +34,7 @@ impl Tokens {
         let mut reader = Reader::new(text.as_bytes(), 0);
         let mut tokens = Vec::new();
         while let Some(token) = reader.token() {
-            tokens.push(token);
+            tokens.push((token, reader.start..reader.at));
         }
         Self {
             tokens,
@@ -43,6 +46,8 @@ impl Tokens {
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
+    /// Where the token began that was read last.
+    start: usize,
     nested: Vec<String>,
     /// Here-documents whose bodies begin on the next line: delimiter, and
     /// whether commands inside of them run.
@@ -59,6 +64,7 @@ impl<'a> Reader<'a> {
         Self {
             text,
             at: 0,
+            start: 0,
             nested: Vec::new(),
             documents: Vec::new(),
             depth,
@@ -96,6 +102,7 @@ impl<'a> Reader<'a> {
     fn token(&mut self) -> Option<Token> {
         loop {
             let byte = self.peek()?;
+            self.start = self.at;
             match byte {
                 b' ' | b'\t' | b'\r' => self.at += 1,
                 b'\\' if self.ahead("\\\n") => self.at += 2,

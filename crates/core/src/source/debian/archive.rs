@@ -8,6 +8,7 @@ use std::thread;
 use std::time::UNIX_EPOCH;
 
 use whit_oci::Digest;
+use whit_oci::download::{self, Cache, Wanted};
 
 use super::decompress::Compression;
 use super::error::{Error, Result};
@@ -18,7 +19,6 @@ use super::release::{Listed, Release, show_date};
 use super::resolve::Indexes;
 use super::sources::{self, SignedBy, Source};
 use super::suite::{Archive, Suite};
-use crate::download::{self, Cache, Wanted};
 use crate::progress::Progress;
 
 /// The largest `InRelease` that is read; real ones have 150 kB.
@@ -223,7 +223,11 @@ impl Place<'_> {
             size: listed.size,
         };
         let desk = &self.desk;
-        let paths = desk.cache.fetch(&[wanted], desk.progress, desk.cancel)?;
+        let paths = desk.cache.fetch(
+            &[wanted],
+            &|bytes| desk.progress.advance(bytes),
+            desk.cancel,
+        )?;
         let path = paths.first().cloned().unwrap_or_default();
         let damaged = |cause: String| Error::Index {
             path: path.display().to_string(),

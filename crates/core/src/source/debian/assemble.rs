@@ -63,9 +63,10 @@ pub fn assemble(
 /// The packages, checked by their hash, in the order asked.
 pub fn fetch(debs: &[LockedDeb], mirror: &Mirror, desk: Desk<'_>) -> Result<Vec<PathBuf>> {
     let total = debs.iter().map(|deb| deb.size).sum();
-    desk.progress.phase("fetch packages", Some(total));
+    desk.progress.phase("fetching packages", Some(total));
     let wanted: Vec<_> = debs.iter().map(|deb| deb.wanted(mirror)).collect();
-    Ok(desk.cache.fetch(&wanted, desk.progress, desk.cancel)?)
+    let advance = |bytes| desk.progress.advance(bytes);
+    Ok(desk.cache.fetch(&wanted, &advance, desk.cancel)?)
 }
 
 fn key(debs: &[LockedDeb], architecture: &str) -> Digest {
@@ -87,7 +88,7 @@ fn build(
     desk: Desk<'_>,
 ) -> Result<Vec<Entry>> {
     desk.progress
-        .phase("unpack packages", Some(debs.len() as u64));
+        .phase("unpacking packages", Some(debs.len() as u64));
     let damaged = |i: usize, cause: String| Error::Damaged {
         package: debs[i].name.clone(),
         cause,
@@ -313,8 +314,8 @@ mod tests {
     use super::super::deb::fixture::deb;
     use super::super::suite::Archive;
     use super::*;
-    use crate::download::{self, Cache, Client, Proxies};
     use crate::progress::Silent;
+    use whit_oci::download::{self, Cache, Client, Proxies};
 
     struct Bench {
         dir: tempfile::TempDir,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::keyring::Distrust;
-use crate::download;
+use whit_oci::download;
 
 /// Result of this module.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -6,7 +6,7 @@ use whit_oci::Digest;
 use super::mirror::Mirror;
 use super::resolve::DebRef;
 use super::suite::Archive;
-use crate::download::Wanted;
+use whit_oci::download::Wanted;
 
 /// One package, exactly.
 #[derive(

@@ -3,7 +3,7 @@
 
 mod account;
 mod command;
-mod docker_words;
+pub(crate) mod docker_words;
 mod dockerfile;
 mod error;
 mod folder;

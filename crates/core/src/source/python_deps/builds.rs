@@ -77,6 +77,13 @@ pub fn used_in_builds(log: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The names of all that uv built: "   Building pyyaml==6.0.1".
+pub fn builds(log: &str) -> impl Iterator<Item = &str> {
+    log.lines()
+        .filter_map(|line| line.trim_start().strip_prefix("Building "))
+        .filter_map(|what| what.split([' ', '=']).next())
+}
+
 pub fn as_text(pin: &Pin) -> Option<String> {
     Some(format!("{}=={}", pin.name, pin.version.as_ref()?))
 }
@@ -96,5 +103,7 @@ mod tests {
         let log = "   Building pyyaml==6.0.1\nDEBUG Installing `cython==0.29.37`, `wheel==0.48.0` in `/t/cache/builds-v0/.tmpx`\nDEBUG Installing build requirements: wheel==0.48.0\n";
         let names: Vec<String> = used_in_builds(log).into_iter().collect();
         assert_eq!(names, ["cython==0.29.37", "wheel==0.48.0"]);
+        let built = "   Building pyyaml==6.0.1\n   Building app @ file:///whit/src\n";
+        assert!(builds(built).eq(["pyyaml", "app"]));
     }
 }

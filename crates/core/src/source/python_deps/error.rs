@@ -65,7 +65,7 @@ impl InstallError {
                 "put the login into ~/.netrc, or into the index's address in PIP_INDEX_URL".to_owned()
             }
             InstallError::Hash { .. } => {
-                "if the change is meant, remove whit.lock (or renew the project's own lock file) and build again".to_owned()
+                "if the change is meant, renew the list that pins it (the project's own lock file; whit.lock is renewed when it is removed); if it is not, don't trust the index, or the way to it".to_owned()
             }
             InstallError::Build { .. } => {
                 "if it lacks a header or a program, name the Debian package that has it: --build-package NAME".to_owned()

@@ -242,6 +242,26 @@ fn missing(output: &str, python: &str) -> Option<Failure> {
     because.map(|because| Failure::Lacks { packages, because })
 }
 
+/// What builds that succeeded in a root without a compiler would have done
+/// with one. setuptools' extensions can be optional (markupsafe's, PyYAML's):
+/// the failure to compile one is swallowed, and only the line before it tells.
+pub fn went_without_compiler(log: &str, python: &str) -> Option<Failure> {
+    let line = log.lines().find(|line| {
+        line.strip_prefix("DEBUG building '")
+            .is_some_and(|rest| rest.ends_with("' extension"))
+    })?;
+    Some(Failure::Lacks {
+        packages: compiler(python),
+        because: line.trim_start_matches("DEBUG ").to_owned(),
+    })
+}
+
+/// The Debian packages that every build of an extension wants.
+pub fn compiler(python: &str) -> Vec<String> {
+    let named = COMPILER.iter().map(|name| name.replace("PYTHON", python));
+    named.collect()
+}
+
 /// The names in Python's "No such file or directory: 'x86_64-linux-gnu-gcc'".
 fn missing_programs(output: &str) -> Vec<&str> {
     output
@@ -332,6 +352,19 @@ mod tests {
                 other => panic!("{output}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn extensions_that_were_given_up_silently() {
+        let log = "   Building markupsafe==2.1.5\nDEBUG building 'markupsafe._speedups' extension\nDEBUG x86_64-linux-gnu-gcc -c a.c\nDEBUG Plain-Python build succeeded.\n";
+        let Some(Failure::Lacks { packages, because }) = went_without_compiler(log, "python3.13")
+        else {
+            panic!("not seen");
+        };
+        assert_eq!(packages, ["gcc", "libc6-dev", "python3.13-dev"]);
+        assert_eq!(because, "building 'markupsafe._speedups' extension");
+        let pure = "   Building six==1.15.0\nDEBUG running build_py\n";
+        assert!(went_without_compiler(pure, "python3.13").is_none());
     }
 
     #[test]

@@ -8,19 +8,22 @@ use std::sync::atomic::AtomicBool;
 use whit_oci::{Digest, ImagePath};
 use whit_sandbox::{Mount, disk_owner};
 
-use super::builds::{as_text, is_among, used_in_builds};
+use super::builds::{as_text, builds, is_among, used_in_builds};
 use super::error::io;
+use super::index_settings::Access;
 use super::installed::{narrow, tags};
 use super::normalise::normalise;
 use super::shelf::{finished, link, shelve, write_build};
 use super::workshop::{OUT, Run, SRC, UV, Workshop, give};
-use super::{Failure, InstallError, Pin, PinSource, list_text, locks, normalize, sources, uv};
+use super::{
+    Failure, InstallError, Pin, PinSource, failure, list_text, locks, normalize, sources, uv,
+};
 use crate::progress::Progress;
 use crate::source::project::{Project, Requirements, VENV};
 
 /// Counts up when the same pins give other bytes than before, so that old
 /// cache folders are not used.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What is to be installed into what.
 pub struct Request<'a> {
@@ -28,9 +31,9 @@ pub struct Request<'a> {
     /// Folders of the root in which the installation runs, the bottom one
     /// first: the runtime, and over it what only builds need.
     pub lowers: &'a [PathBuf],
-    /// Names the runtime (without the build packages), so that an installation
-    /// is used again only on the same one.
-    pub runtime_key: &'a str,
+    /// Names the runtime, or the whole root where there are build packages, so
+    /// that an installation is used again only with the same one.
+    pub root_key: &'a str,
     /// The Debian packages that the build root has besides the runtime.
     pub build_packages: &'a [String],
     /// The variables and the `PATH` of the base, where there is one.
@@ -260,6 +263,7 @@ impl<'a> Session<'a> {
         words.extend(strings(&["--python", &python, VENV]));
         self.uv("making the virtual environment", words, mount())?;
         let log = self.fill(&pinned, mount)?;
+        self.demand_compiler(&log)?;
         normalise(&made.path().join("root"), &host_venv).map_err(Failure::Error)?;
         let pins = narrow(&pinned.pins, &tags(&host_venv).map_err(Failure::Error)?);
         let build = self.build_pins(&pinned, &pins, &log)?;
@@ -371,6 +375,7 @@ impl<'a> Session<'a> {
         ]);
         words.extend(self.build_constraints(&pinned.build)?);
         let log = self.uv("building the project", words, mounts)?;
+        self.demand_compiler(&log)?;
         normalise(&host_root, &host_root.join(venv)).map_err(Failure::Error)?;
         let mut found = pinned.clone();
         if !used_in_builds(&log)
@@ -392,6 +397,27 @@ impl<'a> Session<'a> {
         Ok((Some(exact), found))
     }
 
+    /// Asks for a compiler where a build went without one, and forgets what it
+    /// made: the next run would take that from uv's cache. A base is taken as it
+    /// is.
+    fn demand_compiler(&mut self, log: &str) -> Result<(), Failure> {
+        if self.request.base.is_some() {
+            return Ok(());
+        }
+        let python = python_name(self.request);
+        let Some(lacks) = failure::went_without_compiler(log, &python) else {
+            return Ok(());
+        };
+        let has = |name| self.request.build_packages.contains(name);
+        if failure::compiler(&python).iter().all(has) {
+            return Ok(());
+        }
+        let mut words = strings(&["cache", "clean"]);
+        words.extend(builds(log).map(str::to_owned));
+        self.uv("forgetting builds", words, Vec::new())?;
+        Err(lacks)
+    }
+
     /// A folder's name in the cache: a digest of everything that decides about
     /// its content.
     fn key(&self, pinned: &Pinned, what: &str) -> String {
@@ -400,7 +426,7 @@ impl<'a> Session<'a> {
             // Whoever runs whit owns the files.
             disk_owner(0, 0),
             self.own_parts,
-            self.request.runtime_key,
+            self.request.root_key,
             self.request.project.python.interpreter,
             self.request.build_packages.join(" "),
             list_text(&pinned.pins, SRC),
@@ -442,13 +468,13 @@ impl<'a> Session<'a> {
                     path: interpreter.into(),
                 }));
             }
-            let python = format!("python{}", request.project.python.version);
+            let python = python_name(request);
             let workshop = Workshop::new(
                 request.lowers,
                 request.cache,
-                request.environment,
+                &uv_cache(request),
+                Access::of(request.environment, &request.project.indexes),
                 &python,
-                &request.project.indexes,
                 request.base,
                 request.cancel,
             )
@@ -492,10 +518,29 @@ impl<'a> Session<'a> {
             step,
             argv,
             mounts,
-            // Which versions a build uses is told nowhere else.
-            variables: vec![("RUST_LOG", "uv_dispatch=debug".to_owned())],
+            // Which versions a build uses, and what it gave up, is told
+            // nowhere else.
+            variables: vec![(
+                "RUST_LOG",
+                "uv_dispatch=debug,uv_build_frontend=debug".to_owned(),
+            )],
         })
     }
+}
+
+/// `python3.11`
+fn python_name(request: &Request<'_>) -> String {
+    format!("python{}", request.project.python.version)
+}
+
+/// uv's cache holds what was built, too, and does not ask in which root. Where
+/// builds find a compiler and libraries, those decide about the result.
+fn uv_cache(request: &Request<'_>) -> String {
+    if request.build_packages.is_empty() && request.base.is_none() {
+        return "uv".to_owned();
+    }
+    let root = Digest::of(request.root_key.as_bytes()).hex();
+    format!("uv-{}", &root[..16])
 }
 
 fn strings(words: &[&str]) -> Vec<String> {

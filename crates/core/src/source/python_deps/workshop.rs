@@ -43,7 +43,7 @@ pub struct Workshop<'a> {
     pub folder: tempfile::TempDir,
     lowers: Vec<PathBuf>,
     access: Access,
-    /// uv's cache, shared by all workshops.
+    /// uv's cache, shared by all workshops in which builds find the same.
     cache: PathBuf,
     python: String,
     base: Option<Inherited<'a>>,
@@ -60,20 +60,20 @@ pub struct Run<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    /// Sets one up. `python` is `python3.11`, `indexes` are those that the
-    /// project names. `cache` is whit's cache folder; temporary files lie there
-    /// too, so that finished folders can be renamed into their place.
+    /// Sets one up. `python` is `python3.11`. `cache` is whit's cache folder; temporary files lie there
+    /// too, so that finished folders can be renamed into their place. uv's own
+    /// cache is the folder `uv_cache` in it.
     pub fn new(
         lowers: &[PathBuf],
         cache: &Path,
-        environment: &BTreeMap<String, String>,
+        uv_cache: &str,
+        access: Access,
         python: &str,
-        indexes: &[String],
         base: Option<Inherited<'a>>,
         cancel: &'a AtomicBool,
     ) -> Result<Self, InstallError> {
         let tmp = cache.join("tmp");
-        let uv_cache = cache.join("uv");
+        let uv_cache = cache.join(uv_cache);
         for folder in [&tmp, &uv_cache] {
             std::fs::create_dir_all(folder).map_err(io(format!("making {}", folder.display())))?;
         }
@@ -84,7 +84,7 @@ impl<'a> Workshop<'a> {
         let workshop = Self {
             folder,
             lowers: lowers.to_vec(),
-            access: Access::of(environment, indexes),
+            access,
             cache: uv_cache,
             python: python.to_owned(),
             base,

@@ -151,16 +151,8 @@ impl<'a> Unpacker<'a> {
         if (self.cancelled)() {
             return Err(UnpackError::Cancelled);
         }
-        match entry.kind {
-            Kind::File { size } => self.judge(name, compressed, &entry.path, size)?,
-            Kind::CharDevice { .. } if entry.path.starts_with(&ImagePath::clamped("dev")) => {}
-            Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
-                return Err(UnpackError::Device {
-                    layer: name.to_owned(),
-                    path: entry.path.clone(),
-                });
-            }
-            _ => {}
+        if let Kind::File { size } = entry.kind {
+            self.judge(name, compressed, &entry.path, size)?;
         }
         let change = self
             .builder
@@ -169,6 +161,17 @@ impl<'a> Unpacker<'a> {
                 layer: name.to_owned(),
                 source,
             })?;
+        // Where it is with links followed: one may lead out of /dev.
+        match entry.kind {
+            Kind::CharDevice { .. } if change.path.starts_with(&ImagePath::clamped("dev")) => {}
+            Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
+                return Err(UnpackError::Device {
+                    layer: name.to_owned(),
+                    path: entry.path.clone(),
+                });
+            }
+            _ => {}
+        }
         self.clear(&change)?;
         let path = &change.path;
         match &change.placed {
