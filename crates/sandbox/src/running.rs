@@ -191,6 +191,11 @@ impl Running {
         self.tracer.as_ref().map(Tracer::so_far).unwrap_or_default()
     }
 
+    /// How many paths were touched so far; 0 without a trace.
+    pub fn touched(&self) -> usize {
+        self.tracer.as_ref().map_or(0, Tracer::count)
+    }
+
     /// Kills whatever still runs and hands over what was gathered.
     pub fn finish(mut self) -> Result<Outcome> {
         if self.wait(Duration::ZERO)?.is_none() {

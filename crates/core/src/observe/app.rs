@@ -9,6 +9,8 @@ use whit_sandbox::{Command, Exit, Outcome, Result, Running, Spec};
 pub(super) trait App: Send + Sync {
     fn listening(&self) -> Result<Vec<SocketAddr>>;
     fn connect(&self, to: SocketAddr, timeout: Duration) -> Result<TcpStream>;
+    /// How many paths it touched so far.
+    fn touched(&self) -> usize;
     fn signal(&self, signal: i32) -> Result<()>;
     fn wait(&mut self, at_most: Duration) -> Result<Option<Exit>>;
     fn finish(self: Box<Self>) -> Result<Outcome>;
@@ -26,6 +28,10 @@ impl App for Running {
 
     fn connect(&self, to: SocketAddr, timeout: Duration) -> Result<TcpStream> {
         Running::connect(self, to, timeout)
+    }
+
+    fn touched(&self) -> usize {
+        Running::touched(self)
     }
 
     fn signal(&self, signal: i32) -> Result<()> {

@@ -14,6 +14,8 @@ use super::{Error, Stage};
 const TICK: Duration = Duration::from_millis(20);
 /// How long the set of ports must stay the same before it counts as whole.
 const SETTLED: Duration = Duration::from_millis(100);
+/// How long a service must touch nothing new before it is stopped.
+const CALM: Duration = Duration::from_millis(200);
 /// How long an exposed port is waited for once another one is open.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -94,6 +96,28 @@ pub(super) fn wait_ready(
         },
         _ => Ready::Neither,
     })
+}
+
+/// Waits until a service that has answered touches no new paths: what is
+/// stopped in the midst of an import says so in a traceback, and does it in one
+/// run and not in the next.
+pub(super) fn settle(app: &mut dyn App, cancel: &AtomicBool) -> Result<Option<Exit>, Error> {
+    let started = Instant::now();
+    let mut touched = app.touched();
+    let mut changed = started;
+    while changed.elapsed() < CALM && started.elapsed() < GRACE {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        if let Some(exit) = app.wait(TICK)? {
+            return Ok(Some(exit));
+        }
+        if app.touched() != touched {
+            touched = app.touched();
+            changed = Instant::now();
+        }
+    }
+    Ok(None)
 }
 
 /// The expected ports among the open ones; all of them if there is none.

@@ -162,7 +162,7 @@ pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observati
             run.seed(&mut agenda, Some(&service));
             run.ask_all(agenda, Some(&mut service), &mut observed)?;
             app = service.app;
-            match app.wait(Duration::ZERO)? {
+            match automatic::settle(app.as_mut(), run.cancel)? {
                 Some(exit) => observed.own.exit = Some(exit),
                 None => observed.stop = Some(run.stop(app.as_mut())?),
             }

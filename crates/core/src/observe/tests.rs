@@ -128,6 +128,10 @@ impl App for FakeApp {
         }
     }
 
+    fn touched(&self) -> usize {
+        0
+    }
+
     fn signal(&self, _signal: i32) -> Result<()> {
         self.stopped.store(true, Ordering::Relaxed);
         Ok(())

@@ -69,16 +69,31 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(original: &FatRoot, ground: Option<&Ground>, trace: &Trace) -> Self {
-        let files = observe::files(&original.tree, trace);
+    fn of(
+        original: &FatRoot,
+        ground: Option<&Ground>,
+        witness: Option<&Witness>,
+        replayed: &Trace,
+    ) -> Self {
+        let mut trace = replayed.clone();
+        trace.extend(witness.iter().flat_map(|witness| witness.trace()));
+        let files = observe::files(&original.tree, &trace);
+        let Some(ground) = ground else {
+            return Self {
+                files,
+                read_as_text: BTreeSet::new(),
+            };
+        };
+        let mut read_as_text = ground.read_as_text(original, replayed);
+        if let Some(witness) = witness {
+            // A traceback that one run happens to print reads sources too.
+            let runs = witness.traces();
+            let each = runs.map(|trace| ground.read_as_text(original, trace));
+            read_as_text.extend(each.reduce(|a, b| &a & &b).unwrap_or_default());
+        }
         Self {
-            files: match ground {
-                Some(ground) => ground.without_stumbles(original, files),
-                None => files,
-            },
-            read_as_text: ground
-                .map(|ground| ground.read_as_text(original, trace))
-                .unwrap_or_default(),
+            files: ground.without_stumbles(original, files),
+            read_as_text,
         }
     }
 }
@@ -128,9 +143,7 @@ pub fn run(
     tools
         .progress
         .phase("following what the code can reach", None);
-    let mut trace = wish.replayed.clone();
-    trace.extend(witness.iter().flat_map(Witness::trace));
-    let seen = Seen::of(original, ground.as_ref(), &trace);
+    let seen = Seen::of(original, ground.as_ref(), witness.as_ref(), &wish.replayed);
     let reaching = watch.time("reach", || {
         Reaching::prepare(original, wish, ground.as_ref(), &read)
     });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use whit_oci::{Image, ImagePath, Staged};
-use whit_sandbox::{Access, Exit, Network, Touch, Trace};
+use whit_sandbox::{Access, Exit, Network, Trace};
 
 use super::{Error, Tools, Wish};
 use crate::observe::{self, Answer, Observation, ProbePlan, Stage};
@@ -26,10 +26,12 @@ pub(super) struct Witness {
 impl Witness {
     /// Everything that either run touched.
     pub fn trace(&self) -> Trace {
-        self.runs
-            .iter()
-            .flat_map(|run| run.trace.iter().cloned())
-            .collect()
+        self.traces().flatten().cloned().collect()
+    }
+
+    /// What each run touched.
+    pub fn traces(&self) -> impl Iterator<Item = &Trace> {
+        self.runs.iter().map(|run| &run.trace)
     }
 }
 
@@ -88,7 +90,7 @@ pub(super) fn judge(
     )?;
     let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
     let known = |path: &Path| {
-        let place = ImagePath::clamped(path.as_os_str().as_bytes());
+        let place = image_path(path);
         let in_original = original.tree.lookup(&place).is_some();
         // Bytecode that the original was primed with is in no tree.
         let primed = source_of(&place).is_some_and(|py| original.tree.lookup(&py).is_some());
@@ -101,27 +103,20 @@ pub(super) fn judge(
         }
         // Python does without bytecode where there is a source, and the other
         // way round.
-        if source_of(&place).is_some() && stand_in(&place, &small) {
-            return false;
-        }
-        let looked_for = run.trace.contains(&Touch {
-            path: path.to_owned(),
-            access: Access::Missing,
-        });
-        match stand_in(&place, &small) {
-            false => true,
-            true => in_original && looked_for && !is_import_probe(&place),
-        }
+        !stand_in(&place, &small)
     };
     let (stage, replay) = (&witness.stage, &witness.replay);
     let found = verify::prove(&mut witness.runs, &run, &known, &mut || {
         observe::observe(stage, replay, false, tools.cancel)
     })?;
+    let mut missing = found.missing;
+    if missing.is_empty() && !found.differences.is_empty() {
+        missing = sources_wanted(&run, original, &small);
+    }
     let judgement = Judgement {
-        missing: found
-            .missing
+        missing: missing
             .iter()
-            .map(|path| ImagePath::clamped(path.as_os_str().as_bytes()))
+            .map(|path| image_path(path))
             // Bytecode comes back with its source, in the form that ships.
             .map(|path| source_of(&path).unwrap_or(path))
             .collect(),
@@ -132,6 +127,29 @@ pub(super) fn judge(
     };
     crate::workspace::remove_tree(&folder)?;
     Ok(judgement)
+}
+
+/// Sources that a run looked for although their bytecode is there. What reads
+/// its source in every run of the original has it; so this may be no more than
+/// a traceback that the run happened to print, and counts only where answers
+/// differ.
+fn sources_wanted(run: &Observation, original: &FatRoot, small: &FatRoot) -> BTreeSet<PathBuf> {
+    let wanted = |path: &ImagePath| {
+        path.extension() == Some(b"py")
+            && original.tree.lookup(path).is_some()
+            && small.tree.lookup(path).is_none()
+            && stand_in(path, small)
+            && !is_import_probe(path)
+    };
+    run.trace
+        .iter()
+        .filter(|touch| touch.access == Access::Missing && wanted(&image_path(&touch.path)))
+        .map(|touch| touch.path.clone())
+        .collect()
+}
+
+fn image_path(path: &Path) -> ImagePath {
+    ImagePath::clamped(path.as_os_str().as_bytes())
 }
 
 /// True if a Python file that is not in the small image has its module there

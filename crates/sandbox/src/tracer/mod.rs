@@ -56,6 +56,10 @@ impl Tracer {
         lock(&self.trace).clone()
     }
 
+    pub fn count(&self) -> usize {
+        lock(&self.trace).len()
+    }
+
     /// Everything, once the last process is gone.
     pub fn finish(mut self) -> Trace {
         if let Some(thread) = self.thread.take() {
