@@ -18,7 +18,7 @@ use whit_oci::download::{Cache, Client};
 
 use super::transports::transports;
 use super::wish::{Flags, finish};
-use super::workplace::{Workplace, open_image, reference};
+use super::workplace::{Workplace, open_image, reference, settings_of};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
@@ -171,10 +171,7 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
     } else {
         &args.dir
     };
-    let files = Settings::load(folder).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })?;
+    let files = settings_of(folder)?;
     let files = Settings {
         base: files.base.map(|base| beside(&base, folder)).transpose()?,
         ..files

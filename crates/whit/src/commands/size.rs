@@ -5,20 +5,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use whit_core::inventory::Detail;
-use whit_core::settings::Settings;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
 
 use super::inventory;
 use super::transports::transports;
-use super::workplace::Workplace;
+use super::workplace::{Workplace, settings_of};
 use crate::args::{Size, SizeLimits};
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let settings = Settings::load(Path::new(".")).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })?;
+    let settings = settings_of(Path::new("."))?;
     let transports = transports(&place.around, &args.registries, &settings)?;
     let tools = place.tools(screen, &transports);
     let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
