@@ -10,7 +10,6 @@ pub struct Provenance {
     pub title: String,
     pub version: Option<String>,
     pub source: Option<String>,
-    pub base_digest: Option<String>,
 }
 
 /// The original's configuration, for the small image: how the app is run is
@@ -36,7 +35,6 @@ impl Provenance {
         put("title", Some(&self.title));
         put("version", self.version.as_deref());
         put("source", self.source.as_deref());
-        put("base.digest", self.base_digest.as_deref());
         found
     }
 }
