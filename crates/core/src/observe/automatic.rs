@@ -190,7 +190,55 @@ pub(super) fn stop_signal(name: Option<&str>) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
+    use whit_sandbox::{Outcome, Result};
+
     use super::*;
+
+    /// Touches a new path with each tick, `paths` of them.
+    struct Busy {
+        paths: usize,
+        touched: usize,
+        ends: bool,
+    }
+
+    impl App for Busy {
+        fn listening(&self) -> Result<Vec<SocketAddr>> {
+            Ok(Vec::new())
+        }
+        fn connect(&self, _to: SocketAddr, _timeout: Duration) -> Result<TcpStream> {
+            unreachable!("nothing is asked")
+        }
+        fn touched(&self) -> usize {
+            self.touched
+        }
+        fn signal(&self, _signal: i32) -> Result<()> {
+            unreachable!("nothing is stopped")
+        }
+        fn wait(&mut self, _at_most: Duration) -> Result<Option<Exit>> {
+            std::thread::sleep(Duration::from_millis(1));
+            self.touched = self.paths.min(self.touched + 1);
+            let over = self.ends && self.touched == self.paths;
+            Ok(over.then_some(Exit::Code(3)))
+        }
+        fn finish(self: Box<Self>) -> Result<Outcome> {
+            unreachable!("nothing is finished")
+        }
+    }
+
+    #[test]
+    fn what_is_busy_is_waited_for() {
+        for (ends, exit) in [(false, None), (true, Some(Exit::Code(3)))] {
+            let mut app = Busy {
+                paths: 30,
+                touched: 0,
+                ends,
+            };
+            let settled = settle(&mut app, &AtomicBool::new(false)).unwrap();
+            assert_eq!((settled, app.touched), (exit, 30));
+        }
+    }
 
     #[test]
     fn stop_signals() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use whit_core::report::{FileLine, Report, why};
 
 use crate::support::{Bench, built, tool, unpacked};
@@ -41,6 +41,26 @@ fn a_needed_file_that_was_dropped_comes_back() {
         .succeeds()
         .stdout();
     assert!(chain.contains("round"), "{chain}");
+}
+
+#[test]
+fn a_source_comes_back_only_where_the_answer_hangs_on_it() {
+    let repaired = |then: &str| {
+        let bench = Bench::new();
+        let app = format!(
+            "import json.decoder, os\n\
+             path = os.path.splitext(json.decoder.__file__)[0] + '.' + 'py'\n\
+             {then}\n"
+        );
+        bench.project("app", &[("main.py", &app)]);
+        let report = bench.whit(&["build", "app", "--json"]).succeeds().json();
+        assert_eq!(report["proof"]["proven"], true);
+        report["proof"]["repaired"].clone()
+    };
+    let source = "/usr/lib/python3.11/json/decoder.py";
+    assert_eq!(repaired("print(os.path.exists(path))"), json!([source]));
+    // As a traceback does, which one run prints and the next does not.
+    assert_eq!(repaired("os.path.exists(path); print('done')"), json!([]));
 }
 
 #[test]
