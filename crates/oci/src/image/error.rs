@@ -122,6 +122,11 @@ impl ImageError {
             | Self::Stream { .. } => {
                 "save or copy the image again: this copy is damaged".to_owned()
             }
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "`docker save NAME -o FILE` makes an archive; docker-daemon:NAME, podman:NAME and \
+                 docker://NAME are read without one"
+                    .to_owned()
+            }
             Self::NoImage { .. } => {
                 "write docker-daemon:NAME for an image of Docker, podman:NAME for one of \
                  Podman, docker://NAME for one of a registry"
