@@ -4,6 +4,7 @@
 //! `pipeline` tells the story; every phase takes what earlier ones made and
 //! returns a value of its own.
 
+pub mod compare;
 pub mod diff;
 pub mod elf;
 pub mod emit;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use whit_core::compare::Strategy;
 use whit_core::diff::Growth;
 use whit_core::plan::Policy;
 use whit_core::size::{Bandwidth, Bytes};
@@ -84,6 +85,14 @@ pub enum Command {
     /// marked ~.
     #[command(after_help = SIZE_EXAMPLES)]
     Size(Box<Size>),
+
+    /// Make one app in every way that people ship apps, and put them side by side
+    ///
+    /// A full Debian, a slim one, distroless's packages and whit's own images,
+    /// each put together from Debian packages without an engine, run and asked the
+    /// same. What cannot be had here is listed with the reason.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Box<Compare>),
 
     /// Tell what changed from one image to another
     ///
@@ -167,6 +176,13 @@ Examples:
   whit size api.tar --recompress gzip --recompress zstd:19
   whit size api.tar --max 20MB --max-package numpy=30MB   # exit code 1 if it is more
   whit size *.tar --markdown";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  whit compare                        # the project in this folder
+  whit compare examples/fastapi --markdown > sizes.md
+  whit compare --only rare --only legendary --html sizes.html
+  whit compare --cold                 # builds everything a second time, from nothing";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -488,6 +504,42 @@ pub struct Form {
     /// Print Markdown, for a README or a pull request's comment
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The project's folder, or one Python file
+    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub dir: PathBuf,
+    /// What the images run, if it is not what whit finds
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// Only these: common, magic, rare, epic, legendary, tight
+    #[arg(long, value_name = "STRATEGY")]
+    pub only: Vec<Strategy>,
+    /// Measure the time to build from nothing, too: downloads included
+    #[arg(long)]
+    pub cold: bool,
+
+    /// Python's version: 3.11 or 3.13
+    #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
+    pub python: Option<String>,
+    /// Debian's suite: bookworm or trixie
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub suite: Option<String>,
+    /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
+    #[arg(long, value_name = "URL", help_heading = "Runtime")]
+    pub mirror: Option<String>,
+
+    #[command(flatten)]
+    pub probes: Probes,
+    #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
+    pub form: Form,
+    /// Write a page with bar charts; it needs nothing but a browser
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

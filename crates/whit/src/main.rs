@@ -42,6 +42,9 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
             interruptible(|place| commands::explore::run(&args, place, screen))
         }
         Command::Size(args) => interruptible(|place| commands::size::run(&args, place, screen)),
+        Command::Compare(args) => {
+            interruptible(|place| commands::compare::run(&args, place, screen))
+        }
         Command::Diff(args) => interruptible(|place| commands::diff::run(&args, place, screen)),
         Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),
         Command::Lint(args) => commands::lint::run(&args, screen),

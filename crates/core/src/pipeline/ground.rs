@@ -1,7 +1,7 @@
 //! The ground that *reach* stands on where an app is Python: its interpreter,
 //! asked in the sandbox, and how the app is started.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use whit_oci::ImagePath;
 use whit_sandbox::{Access, Mount, Touch, Trace};
 
 use super::{Error, Tools, Wish, prove};
-use crate::index::FileId;
+use crate::index::{FileId, PackageKind};
 use crate::observe::Stage;
 use crate::plan::Observed;
 use crate::reach::python::marshal::Columns;
@@ -79,19 +79,41 @@ impl Ground {
     /// below its own: the original then starts as the small image does, and a
     /// source that is read although there is bytecode is read as text.
     pub fn prime(&self, original: &FatRoot, tools: &Tools<'_>) -> Result<PathBuf, Error> {
-        let tree = &original.tree;
         let folder = tools.workspace.folder("primed")?;
+        let compiled = self.compile(original, &|_| true, Columns::Drop, tools)?;
+        for (path, compiled) in &compiled {
+            let Some(place) = self.bytecode_place(path) else {
+                continue;
+            };
+            let place = place.under(&folder);
+            if let Some(parent) = place.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::hard_link(compiled, &place).or_else(|_| fs::copy(compiled, &place).map(drop))?;
+        }
+        Ok(folder)
+    }
+
+    /// Compiles the modules of those packages that `wanted` chooses and that
+    /// have no bytecode yet: the files of the cache that hold it, by source.
+    pub fn compile(
+        &self,
+        original: &FatRoot,
+        wanted: &dyn Fn(PackageKind) -> bool,
+        columns: Columns,
+        tools: &Tools<'_>,
+    ) -> Result<BTreeMap<ImagePath, PathBuf>, Error> {
+        let tree = &original.tree;
         let mut jobs = Vec::new();
         for (id, node) in tree.iter() {
-            let wanted = node.is_file()
-                && node.package.is_some()
+            let chosen = node.is_file()
+                && node.package.is_some_and(|id| wanted(tree.package(id).kind))
                 && node.path.extension() == Some(b"py")
                 && self.is_imported_from(&node.path);
-            if let Some(source) = original.content(id).filter(|_| wanted) {
+            if let Some(source) = original.content(id).filter(|_| chosen) {
                 let job = self.job(original, id, source);
-                // What has bytecode of its own is primed already.
                 if job.existing.is_none() {
-                    jobs.push(job);
+                    jobs.push(Job { columns, ..job });
                 }
             }
         }
@@ -102,20 +124,18 @@ impl Ground {
             bytecode::compile(&jobs, &self.facts, &tools.cache.bytecode()?, &|worker| {
                 self.work(worker, tools)
             })?;
-        for (path, compiled) in &compiled {
-            let Compiled::Bytecode(pyc) = compiled else {
-                continue;
-            };
-            let Some(place) = bytecode_of(path, &self.facts.cache_tag) else {
-                continue;
-            };
-            let place = place.under(&folder);
-            if let Some(parent) = place.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            fs::hard_link(pyc, &place).or_else(|_| fs::copy(pyc, &place).map(drop))?;
-        }
-        Ok(folder)
+        Ok(compiled
+            .into_iter()
+            .filter_map(|(path, compiled)| match compiled {
+                Compiled::Bytecode(pyc) => Some((path, pyc)),
+                Compiled::Source(_) => None,
+            })
+            .collect())
+    }
+
+    /// Where this Python looks for the bytecode of a source.
+    pub fn bytecode_place(&self, source: &ImagePath) -> Option<ImagePath> {
+        bytecode_of(source, &self.facts.cache_tag)
     }
 
     /// The sources that a run read although it had read their bytecode: their

@@ -6,6 +6,7 @@ mod measure;
 mod prove;
 mod reaching;
 mod record;
+mod whole;
 mod wish;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use whit_sandbox::Trace;
 pub use error::Error;
 pub use measure::Stopwatch;
 pub use record::{RecordError, replay};
+pub use whole::ship_whole;
 pub use wish::Wish;
 
 use crate::emit::{self, Layer};

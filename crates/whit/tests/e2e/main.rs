@@ -13,6 +13,7 @@
 
 mod bad_input;
 mod base;
+mod compare;
 mod crafted;
 mod diff;
 mod examples;
