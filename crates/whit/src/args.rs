@@ -330,6 +330,10 @@ pub struct Probes {
     /// A command to run in the image: 'python -m app --version'
     #[arg(long, value_name = "COMMAND")]
     pub exec: Vec<String>,
+    /// Another program that the image is started with, in the place of its
+    /// entrypoint and command: a worker, a migration. It stays and is proven, too
+    #[arg(long, value_name = "COMMAND")]
+    pub also: Vec<String>,
     /// What the command reads on standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub stdin: Option<PathBuf>,
