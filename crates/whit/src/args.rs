@@ -92,6 +92,14 @@ pub enum Command {
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
 
+    /// Print a Dockerfile that makes a small image again, without whit
+    ///
+    /// From the report that `whit shrink` left beside the image. Several
+    /// stages, no build context: what was kept is copied out of the original
+    /// by docker, podman or buildah.
+    #[command(after_help = RECIPE_EXAMPLES)]
+    Recipe(Recipe),
+
     /// Run an image in whit's sandbox, without an engine
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -173,6 +181,13 @@ Examples:
   whit diff old.tar new.tar
   whit diff old.tar new.tar --fail-on-growth 5%            # exit code 1 if it grew more
   whit diff old.tar new.tar --markdown > comment.md";
+
+const RECIPE_EXAMPLES: &str = "\
+Examples:
+  whit shrink docker-daemon:api:1 -o small.tar
+  whit recipe small.tar > Dockerfile
+  docker build -t api:1-small - < Dockerfile
+  podman build -t api:1-small -f Dockerfile .";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -512,6 +527,24 @@ pub struct Diff {
     pub registries: Registries,
     #[command(flatten)]
     pub form: Form,
+}
+
+#[derive(Debug, Args)]
+pub struct Recipe {
+    /// A small image that `whit shrink` made
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+    /// Write it here instead of to standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// What the engine calls the original (default: its name, or the one in its archive)
+    #[arg(long, value_name = "NAME")]
+    pub original: Option<String>,
+    /// The report to read (default: the one beside the image)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub registries: Registries,
 }
 
 #[derive(Debug, Args)]
