@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod reach;
+pub mod recipe;
 pub mod report;
 pub mod settings;
 pub mod size;

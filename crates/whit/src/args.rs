@@ -101,6 +101,14 @@ pub enum Command {
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
 
+    /// Print a Dockerfile that makes a small image again, without whit
+    ///
+    /// From the report that `whit shrink` left beside the image. Several
+    /// stages, no build context: what was kept is copied out of the original
+    /// by docker, podman or buildah.
+    #[command(after_help = RECIPE_EXAMPLES)]
+    Recipe(Recipe),
+
     /// Run an image in whit's sandbox, without an engine
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -189,6 +197,13 @@ Examples:
   whit diff old.tar new.tar
   whit diff old.tar new.tar --fail-on-growth 5%            # exit code 1 if it grew more
   whit diff old.tar new.tar --markdown > comment.md";
+
+const RECIPE_EXAMPLES: &str = "\
+Examples:
+  whit shrink docker-daemon:api:1 -o small.tar
+  whit recipe small.tar > Dockerfile
+  docker build -t api:1-small - < Dockerfile
+  podman build -t api:1-small -f Dockerfile .";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -346,6 +361,10 @@ pub struct Probes {
     /// A command to run in the image: 'python -m app --version'
     #[arg(long, value_name = "COMMAND")]
     pub exec: Vec<String>,
+    /// Another program that the image is started with, in the place of its
+    /// entrypoint and command: a worker, a migration. It stays and is proven, too
+    #[arg(long, value_name = "COMMAND")]
+    pub also: Vec<String>,
     /// What the command reads on standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub stdin: Option<PathBuf>,
@@ -560,6 +579,24 @@ pub struct Diff {
     pub registries: Registries,
     #[command(flatten)]
     pub form: Form,
+}
+
+#[derive(Debug, Args)]
+pub struct Recipe {
+    /// A small image that `whit shrink` made
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+    /// Write it here instead of to standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// What the engine calls the original (default: its name, or the one in its archive)
+    #[arg(long, value_name = "NAME")]
+    pub original: Option<String>,
+    /// The report to read (default: the one beside the image)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub registries: Registries,
 }
 
 #[derive(Debug, Args)]

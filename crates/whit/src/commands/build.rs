@@ -17,7 +17,7 @@ use whit_oci::Reference;
 use whit_oci::download::{Cache, Client};
 
 use super::transports::transports;
-use super::wish::{Flags, finish};
+use super::wish::{Flags, entries, finish};
 use super::workplace::{Workplace, open_image, reference, settings_of};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
@@ -160,6 +160,7 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
         base: args.base.clone(),
+        entry: entries(&args.probes)?,
         build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
         ..Settings::default()
     };

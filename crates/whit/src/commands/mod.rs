@@ -7,6 +7,7 @@ pub mod diff;
 pub mod explore;
 mod inventory;
 pub mod lint;
+pub mod recipe;
 pub mod run;
 pub mod shrink;
 pub mod size;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use whit_core::emit::Provenance;
-use whit_core::observe::{ExecProbe, Limits, Probe, ProbePlan};
+use whit_core::observe::{Entry, EntryError, EntryTable, ExecProbe, Limits, Probe, ProbePlan};
 use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
@@ -78,6 +78,12 @@ impl Flags<'_> {
             probes: probe_plan(self.probes, settings)?,
             replayed: self.replayed()?,
             command: None,
+            entries: settings
+                .entry
+                .iter()
+                .flatten()
+                .map(|table| Entry::try_from(table.clone()).map_err(entry_failure))
+                .collect::<Result<_, _>>()?,
             host_network: self.probes.network == NetworkChoice::Host,
             accept_differences: self.probes.accept_differences,
             rescue: self.output.rescue.then(|| rescue(&destination)),
@@ -148,6 +154,20 @@ pub fn probe_plan(flags: &Probes, settings: &Settings) -> Result<ProbePlan, Fail
     };
     plan.allow_failure = flags.allow_failure;
     Ok(plan)
+}
+
+/// The programs of `--also`, as settings.
+pub fn entries(probes: &Probes) -> Result<Option<Vec<EntryTable>>, Failure> {
+    let also = probes.also.iter();
+    let entries: Vec<EntryTable> = also
+        .map(|text| EntryTable::parse(text).map_err(entry_failure))
+        .collect::<Result<_, _>>()?;
+    Ok((!entries.is_empty()).then_some(entries))
+}
+
+fn entry_failure(error: EntryError) -> Failure {
+    let hint = error.hint();
+    Failure::input(error).hint(hint)
 }
 
 /// Runs the pipeline and shows what came of it.

@@ -16,6 +16,7 @@ mod base;
 mod compare;
 mod crafted;
 mod diff;
+mod entries;
 mod examples;
 mod explore;
 mod flags;
