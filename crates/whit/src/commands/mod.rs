@@ -3,6 +3,7 @@
 pub mod build;
 pub mod cache;
 pub mod diff;
+mod dockerfile;
 pub mod explore;
 mod inventory;
 pub mod lint;

@@ -15,6 +15,7 @@ mod bad_input;
 mod base;
 mod crafted;
 mod diff;
+mod dockerfile;
 mod examples;
 mod explore;
 mod flags;
