@@ -34,6 +34,8 @@ pub struct Staged {
     destination: Destination,
     manifest_digest: Digest,
     config_digest: Digest,
+    /// Bytes of the configuration and of the layers.
+    blobs: u64,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ pub fn stage(
         destination: destination.clone(),
         manifest_digest: image.manifest.digest,
         config_digest: image.config.digest,
+        blobs: image.config.bytes.len() as u64 + layers.iter().map(|layer| layer.size).sum::<u64>(),
     })
 }
 
@@ -108,6 +111,14 @@ impl Staged {
     /// The digest of the configuration: Docker's and Podman's image ID.
     pub fn config_digest(&self) -> Digest {
         self.config_digest
+    }
+
+    /// Bytes that are sent to a registry or an engine, if it has none of them.
+    pub fn size(&self) -> u64 {
+        match &self.temporary {
+            Temporary::Archive(path) => path.metadata().map_or(0, |meta| meta.len()),
+            Temporary::NewLayout(_) | Temporary::Addition { .. } => self.blobs,
+        }
     }
 
     /// Gives the image its name: the last thing that happens to it.

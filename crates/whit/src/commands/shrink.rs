@@ -21,7 +21,7 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         content: &args.content,
     };
     let settings = settings_of(Path::new("."))?;
-    let transports = transports(&place.around, &args.registries, &settings)?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
     let mut watch = Stopwatch::default();
