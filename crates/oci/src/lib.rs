@@ -13,6 +13,7 @@ mod config;
 mod destination;
 mod digest;
 pub mod download;
+pub mod draft;
 mod engine;
 mod entry;
 mod image;
