@@ -11,7 +11,7 @@ use crate::source::python_deps::locks::LockFileError;
 pub enum ProjectError {
     #[error("{path} does not exist")]
     Missing { path: PathBuf },
-    #[error("{path} is neither a folder nor a Python file")]
+    #[error("{path} is neither a folder nor a Python file nor a program")]
     NotAProject { path: PathBuf },
     #[error("cannot read {path}: {source}")]
     Read {
@@ -27,8 +27,14 @@ pub enum ProjectError {
     TooLarge { path: PathBuf },
     #[error("{path}: {problem}")]
     Syntax { path: PathBuf, problem: String },
-    #[error("no Python files and no Python project in {path}")]
-    NothingPython { path: PathBuf },
+    #[error("no project in {path}: nothing there of Python, Go, Rust or C")]
+    NothingKnown { path: PathBuf },
+    #[error("{path} has no {wanted}: it is a {language} library, and an image needs a program")]
+    NoProgram {
+        language: &'static str,
+        path: PathBuf,
+        wanted: &'static str,
+    },
     /// Nothing says what the image runs. `seen` tells what was looked at and
     /// why it did not do.
     #[error("cannot tell what {name} runs{}", reasons(seen))]
@@ -86,8 +92,8 @@ impl ProjectError {
     /// What to type next.
     pub fn hint(&self) -> Option<String> {
         match self {
-            ProjectError::NothingPython { .. } => Some(
-                "whit builds Python projects; for an image that exists there is `whit shrink IMAGE`"
+            ProjectError::NothingKnown { .. } => Some(
+                "name the project's folder, or a finished program; for an image that exists there is `whit shrink IMAGE`"
                     .to_owned(),
             ),
             ProjectError::NoCommand {
