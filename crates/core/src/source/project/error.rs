@@ -27,7 +27,7 @@ pub enum ProjectError {
     TooLarge { path: PathBuf },
     #[error("{path}: {problem}")]
     Syntax { path: PathBuf, problem: String },
-    #[error("no project in {path}: nothing there of Python, Go, Rust or C")]
+    #[error("no project in {path}: nothing there of Python, Node, Go, Rust or C")]
     NothingKnown { path: PathBuf },
     #[error("{path} has no {wanted}: it is a {language} library, and an image needs a program")]
     NoProgram {
@@ -57,6 +57,13 @@ pub enum ProjectError {
         offered: String,
         dir: PathBuf,
     },
+    #[error(
+        "{said_by} wants Node {wanted}, and Debian has none that fits: it has 18 in bookworm, 20 in trixie"
+    )]
+    NoNode {
+        wanted: String,
+        said_by: &'static str,
+    },
     #[error("{said_by} wants Python {wanted}, and the base {base} has {found}")]
     BasePython {
         base: String,
@@ -64,6 +71,8 @@ pub enum ProjectError {
         wanted: String,
         said_by: String,
     },
+    #[error("the base {base} has no Python: {problem}")]
+    BaseNoPython { base: String, problem: String },
     /// A setting that is about Debian's packages.
     #[error("{setting} is about Debian's packages, and the base {base} brings its own")]
     NotWithBase { setting: String, base: String },
@@ -106,9 +115,15 @@ impl ProjectError {
                 "whit build {dir} --python 3.11   or   whit build {dir} --python 3.13",
                 dir = shown(dir)
             )),
+            ProjectError::NoNode { .. } => Some(
+                "take an image that has it as the runtime: --base IMAGE".to_owned(),
+            ),
             ProjectError::BasePython { .. } => Some(
                 "take a base that has it, or leave --base away: whit then takes Python from Debian"
                     .to_owned(),
+            ),
+            ProjectError::BaseNoPython { .. } => Some(
+                "take a base with Python in its PATH, or leave --base away: whit then takes Python from Debian".to_owned(),
             ),
             ProjectError::NotWithBase { setting, .. } => {
                 Some(format!("leave {setting} or --base away"))

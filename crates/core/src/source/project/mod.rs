@@ -190,6 +190,7 @@ pub fn detect(
             folder: &folder,
             settings,
             command: started.as_ref(),
+            base,
         };
         let mut known = languages::by_manifest(&clues)?;
         if known.is_none() && !has_python(&folder) {
@@ -329,6 +330,10 @@ fn choose_python(
     base: Option<&Base>,
 ) -> Result<(Python, Detected), ProjectError> {
     match base {
+        Some(base) if base.pythons.is_empty() => Err(ProjectError::BaseNoPython {
+            base: base.name.clone(),
+            problem: base.no_python.clone(),
+        }),
         Some(base) => python::choose_of_base(&base.name, &base.pythons, settings, required),
         None => python::choose(dir, settings, required, wished),
     }

@@ -3,6 +3,8 @@
 
 mod c;
 mod go;
+mod node;
+mod node_version;
 mod program;
 mod rust;
 
@@ -11,6 +13,7 @@ use std::path::Path;
 use super::craft::Craft;
 use super::{Command, Detected, Folder, ProjectError};
 use crate::settings::Settings;
+use crate::source::base::Base;
 
 /// What there is to look at.
 pub struct Clues<'a> {
@@ -21,6 +24,8 @@ pub struct Clues<'a> {
     /// What the user, the Dockerfile or the Procfile start; its program tells
     /// which of several is wanted.
     pub command: Option<&'a Command>,
+    /// The image that is wanted below.
+    pub base: Option<&'a Base>,
 }
 
 /// A project that a language knows.
@@ -72,7 +77,7 @@ impl Known {
 type Find = fn(&Clues<'_>) -> Result<Option<Known>, ProjectError>;
 
 /// Languages whose manifest says what the folder is.
-const BY_MANIFEST: [Find; 2] = [go::find, rust::find];
+const BY_MANIFEST: [Find; 3] = [go::find, rust::find, node::find];
 
 /// A `Makefile` is also how other projects run their chores: asked last.
 const BY_BUILD_FILE: [Find; 1] = [c::find];
