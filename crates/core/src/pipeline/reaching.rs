@@ -59,7 +59,7 @@ impl<'a> Reaching<'a> {
             original,
             command,
             surroundings: surroundings::surroundings(original),
-            elf: Elf::new(original).with_any_charset(interpreted.is_any()),
+            elf: Elf::new(original).with_any_charset(interpreted.packages()),
             shell: Shell::new(original),
             interpreted,
             config,
