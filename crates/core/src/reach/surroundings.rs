@@ -265,9 +265,10 @@ pub fn authorities(root: &FatRoot) -> Vec<(FileId, How)> {
 }
 
 /// What a running program does not read: documentation, translations,
-/// headers, static libraries, other programs' integration.
+/// headers, static libraries, other programs' integration, the scripts that
+/// install packages.
 pub fn is_ballast(path: &ImagePath) -> bool {
-    const FOLDERS: [&str; 46] = [
+    const FOLDERS: [&str; 50] = [
         "usr/share/aclocal",
         "usr/share/appdata",
         "usr/share/applications",
@@ -276,6 +277,7 @@ pub fn is_ballast(path: &ImagePath) -> bool {
         "usr/share/bug",
         "usr/share/doc",
         "usr/share/doc-base",
+        "usr/share/emacs",
         "usr/share/examples",
         "usr/share/fish",
         "usr/share/gdb",
@@ -294,6 +296,7 @@ pub fn is_ballast(path: &ImagePath) -> bool {
         "usr/share/pkgconfig",
         "usr/share/polkit-1",
         "usr/share/vala",
+        "usr/share/vim",
         "usr/share/zsh",
         "usr/include",
         "usr/local/share/man",
@@ -314,6 +317,8 @@ pub fn is_ballast(path: &ImagePath) -> bool {
         "etc/logrotate.d",
         "etc/systemd",
         "etc/ufw",
+        "lib/apk",
+        "var/lib/dpkg",
     ];
     let bytes = path.as_bytes();
     if FOLDERS
@@ -429,6 +434,7 @@ mod tests {
             "usr/share/doc/x/copyright",
             "usr/lib/libx.a",
             "etc/cron.d/x",
+            "var/lib/dpkg/info/x.postinst",
         ] {
             assert!(is_ballast(&path.into()), "{path}");
         }
