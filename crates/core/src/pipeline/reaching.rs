@@ -60,6 +60,12 @@ impl<'a> Reaching<'a> {
         }
     }
 
+    /// What could not be followed, whatever the roots.
+    pub fn warnings(&self) -> Vec<String> {
+        let ground = self.python.iter().map(|(ground, _)| &ground.warnings);
+        ground.flatten().cloned().collect()
+    }
+
     /// Everything reachable from `roots` under a policy.
     pub fn close(&self, policy: Policy, roots: Vec<(FileId, How)>) -> Graph {
         let mut analyzers: Vec<&dyn Analyzer> = vec![&self.elf, &self.shell];
@@ -153,7 +159,8 @@ fn linked_to(tree: &Tree, plan: &Plan) -> BTreeSet<FileId> {
         .collect()
 }
 
-/// The program that the image starts and the one of its health check.
+/// The program that the image starts, those of its entries, and the one of its
+/// health check.
 fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let programs = Programs::new(original);
     let as_root = |how: How, found: Vec<(FileId, How)>| -> Vec<(FileId, How)> {
@@ -164,6 +171,11 @@ fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let mut roots = as_root(How::Command, programs.of_argv(&command));
     // An entrypoint that is a script mostly ends with `exec "$@"`.
     roots.extend(as_root(How::Command, programs.of_argv(&config.cmd())));
+    for entry in &wish.entries {
+        let programs = Programs::of_config(&original.tree, &entry.config(config));
+        let how = How::Entry(entry.to_string());
+        roots.extend(as_root(how, programs.of_argv(&entry.argv)));
+    }
     let check = config.healthcheck();
     if let Some((form, words)) = check.split_first() {
         let words = match form.as_str() {

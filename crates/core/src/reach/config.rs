@@ -263,9 +263,11 @@ impl<'a> Config<'a> {
             found.edges = self.package_closure(package, Extent::Whole);
         } else if !name.contains(".so") && !is_essential(owner) && !is_covered(owner) {
             found.edges = self.package_closure(package, Extent::Data);
-            if let (How::Command, Some(program)) = (&cause.how, program) {
-                let clients = self.programs_of_service(program, package);
-                found.edges.extend(clients);
+            let is_started = matches!(cause.how, How::Command | How::Entry(_));
+            if let Some(program) = program.filter(|_| is_started) {
+                found
+                    .edges
+                    .extend(self.programs_of_service(program, package));
             }
         }
         found.edges.retain(|(id, _)| *id != file);
@@ -379,8 +381,8 @@ impl Config<'_> {
             })
         };
         match &cause.how {
-            How::Command | How::Healthcheck | How::Interpreter => true,
-            How::Observed(access) => access.contains("exec"),
+            How::Command | How::Entry(_) | How::Healthcheck | How::Interpreter => true,
+            How::Observed(access) | How::ObservedOf(access, _) => access.contains("exec"),
             How::Runs(_) => !cause.from.is_some_and(by_a_package),
             _ => false,
         }

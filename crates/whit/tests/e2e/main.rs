@@ -13,8 +13,10 @@
 
 mod bad_input;
 mod base;
+mod compare;
 mod crafted;
 mod diff;
+mod entries;
 mod examples;
 mod explore;
 mod flags;

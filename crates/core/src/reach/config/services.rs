@@ -100,6 +100,7 @@ mod tests {
         let found = Config::new(&test.root).follow_caused(test.id(file), &cause);
         let mut names = test.names(&found.edges);
         names.sort();
+        names.dedup();
         names
     }
 
