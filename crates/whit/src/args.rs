@@ -8,7 +8,7 @@ use whit_core::diff::Growth;
 use whit_core::plan::Policy;
 use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
-use whit_oci::Compression;
+use whit_oci::{BuildEngine, Compression};
 
 /// Your app, and not a whit more.
 ///
@@ -134,6 +134,26 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// A program reads what it prints.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Build(args) => args.output.json,
+            Self::Shrink(args) => args.output.json,
+            Self::Explore(args) => args.json,
+            Self::Size(args) => args.form.json,
+            Self::Diff(args) => args.form.json,
+            Self::Lint(args) => args.json,
+            Self::Compare(args) => args.form.json,
+            Self::Recipe(_)
+            | Self::Why(_)
+            | Self::Run(_)
+            | Self::Cache(_)
+            | Self::Completions { .. } => false,
+        }
+    }
+}
+
 const BUILD_EXAMPLES: &str = "\
 Examples:
   whit build                          # the project in this folder -> NAME.tar
@@ -152,7 +172,8 @@ Examples:
   whit shrink docker-daemon:api -o docker-daemon:api:small
   whit shrink docker-archive:api.tar -o docker-archive:small.tar
   whit shrink oci:layout:1.2 -o oci:layout:1.2-small --compress zstd:19
-  whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'";
+  whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'
+  whit shrink --dockerfile Dockerfile . --build-arg VERSION=2   # built first";
 
 const WHY_EXAMPLES: &str = "\
 Examples:
@@ -181,6 +202,7 @@ const SIZE_EXAMPLES: &str = "\
 Examples:
   whit size api.tar oci:layout:1.2
   whit size api.tar --have base.tar --bandwidth 20Mbps
+  whit size Dockerfile Dockerfile.slim --engine podman      # built first
   whit size api.tar --recompress gzip --recompress zstd:19
   whit size api.tar --max 20MB --max-package numpy=30MB   # exit code 1 if it is more
   whit size *.tar --markdown";
@@ -256,6 +278,9 @@ pub struct Build {
     /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
     #[arg(long, value_name = "URL", help_heading = "Runtime")]
     pub mirror: Option<String>,
+    /// Debian package in the runtime, for a program or library that the app needs
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub package: Vec<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,
@@ -283,9 +308,18 @@ pub struct Build {
 #[derive(Debug, Args)]
 pub struct Shrink {
     /// A path, or NAME[:TAG] of Docker, Podman or a registry; also docker://NAME,
-    /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE
-    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
-    pub image: String,
+    /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE;
+    /// with --dockerfile, the folder of the build (default: the Dockerfile's)
+    #[arg(
+        value_name = "IMAGE",
+        required_unless_present = "dockerfile",
+        value_hint = ValueHint::AnyPath
+    )]
+    pub image: Option<String>,
+
+    /// Build this Dockerfile with Docker, Podman or Buildah, and shrink what comes of it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub dockerfile: Option<PathBuf>,
 
     /// Run this instead of the image's own command while probing
     #[arg(last = true, value_name = "COMMAND")]
@@ -296,6 +330,8 @@ pub struct Shrink {
     pub platform: Option<String>,
 
     #[command(flatten)]
+    pub building: Building,
+    #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
     pub probes: Probes,
@@ -303,6 +339,24 @@ pub struct Shrink {
     pub content: Content,
     #[command(flatten)]
     pub registries: Registries,
+}
+
+/// How Dockerfiles are built.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Building a Dockerfile")]
+pub struct Building {
+    /// docker, podman or buildah (default: the first of them that works)
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<BuildEngine>,
+    /// Argument of the build; without a value, that of the environment
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub build_arg: Vec<String>,
+    /// The stage to build (default: the last one)
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// Do every step anew, whatever the engine has in its cache
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 /// How registries are reached.
@@ -377,7 +431,7 @@ pub struct Probes {
     /// Seconds that one request or command may take
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub probe_timeout: u64,
-    /// Let the app use the host's network while it is tried
+    /// Let the app use the host's network while it is tried, and the steps of --dockerfile
     #[arg(long, value_name = "WHICH", default_value = "none")]
     pub network: NetworkChoice,
     /// What the run that --save-run wrote touched counts too; with --no-run,
@@ -467,7 +521,7 @@ pub struct Explore {
 
 #[derive(Debug, Args)]
 pub struct Size {
-    /// Images as `whit shrink` takes them
+    /// Images as `whit shrink` takes them, and Dockerfiles
     #[arg(value_name = "IMAGE", required = true, value_hint = ValueHint::AnyPath)]
     pub images: Vec<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
@@ -486,6 +540,16 @@ pub struct Size {
 
     #[command(flatten)]
     pub limits: SizeLimits,
+    #[command(flatten)]
+    pub building: Building,
+    /// Let the steps of a Dockerfile use the host's network
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "none",
+        help_heading = "Building a Dockerfile"
+    )]
+    pub network: NetworkChoice,
     #[command(flatten)]
     pub registries: Registries,
     #[command(flatten)]

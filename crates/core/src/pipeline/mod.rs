@@ -161,7 +161,7 @@ pub fn run(
         .phase("following what the code can reach", None);
     let seen = Seen::of(original, ground.as_ref(), &witnesses, &wish.replayed);
     let reaching = watch.time("reach", || {
-        Reaching::prepare(original, wish, ground.as_ref(), &read)
+        Reaching::prepare(original, wish, ground.as_ref(), &seen.files, &read)
     });
 
     let mut repairs: Vec<(FileId, How)> = Vec::new();
@@ -229,12 +229,13 @@ pub fn run(
         };
         tools.check_cancelled()?;
         report.digest = Some(attempt.staged.manifest_digest().to_string());
+        let size = attempt.staged.size();
         let commit = || attempt.staged.commit(tools.transports);
         match destination.path() {
             Some(_) => commit()?,
             None => {
                 let phase = format!("sending {destination}");
-                tools.progress.phase(&phase, None);
+                tools.progress.phase(&phase, Some(size));
                 watch.time("send", commit)?;
             }
         }

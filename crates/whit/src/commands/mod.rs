@@ -4,6 +4,7 @@ pub mod build;
 pub mod cache;
 pub mod compare;
 pub mod diff;
+mod dockerfile;
 pub mod explore;
 mod inventory;
 pub mod lint;

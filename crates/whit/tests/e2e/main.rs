@@ -16,6 +16,7 @@ mod base;
 mod compare;
 mod crafted;
 mod diff;
+mod dockerfile;
 mod entries;
 mod examples;
 mod explore;
