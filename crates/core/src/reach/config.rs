@@ -137,10 +137,6 @@ const COVERED: [&str; 29] = [
     "ucf",
 ];
 
-/// The package manager's scripts and lists, of which `status.d` tells what
-/// matters.
-const DPKG: &str = "var/lib/dpkg";
-
 /// Packages that one program pulls in, at most.
 const MAX_PACKAGES: usize = 500;
 
@@ -231,7 +227,7 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) || path.starts_with(&DPKG.into()) {
+        if is_ballast(path) || is_pythons(path) {
             return false;
         }
         match extent {

@@ -110,6 +110,16 @@ pub fn surroundings(root: &FatRoot) -> Vec<(FileId, How)> {
             roots.add(&line.into(), "named by /etc/ld.so.preload");
         }
     }
+    roots.found
+}
+
+/// The locale that the environment names and `C.UTF-8`, for whoever sets a
+/// locale.
+pub fn locales(root: &FatRoot) -> Vec<(FileId, How)> {
+    let mut roots = Roots {
+        tree: &root.tree,
+        found: Vec::new(),
+    };
     for path in locale(root) {
         roots.add_below(&path, "the locale");
     }
@@ -384,12 +394,17 @@ mod tests {
                 "/srv/app",
                 "/tmp",
                 "/usr/bin",
+                "/usr/share/zoneinfo/Etc/UTC",
+                "/usr/share/zoneinfo/Europe/Oslo",
+            ]
+        );
+        assert_eq!(
+            test.names(&locales(&test.root)),
+            [
                 "/usr/lib/locale/C.utf8",
                 "/usr/lib/locale/C.utf8/LC_CTYPE",
                 "/usr/lib/locale/de_DE.utf8",
                 "/usr/lib/locale/de_DE.utf8/LC_CTYPE",
-                "/usr/share/zoneinfo/Etc/UTC",
-                "/usr/share/zoneinfo/Europe/Oslo",
             ]
         );
     }
