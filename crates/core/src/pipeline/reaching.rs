@@ -8,6 +8,7 @@ use crate::index::{FileId, NodeKind, Tree};
 use crate::plan::{Plan, Policy};
 use crate::reach::config::Config;
 use crate::reach::elf::Elf;
+use crate::reach::node::Node;
 use crate::reach::python::{Distributions, Origin, Python, Read};
 use crate::reach::shell::{Programs, Shell};
 use crate::reach::{Analyzer, Graph, How, surroundings};
@@ -25,6 +26,7 @@ pub(super) struct Reaching<'a> {
     shell: Shell<'a>,
     config: Config<'a>,
     python: Option<(&'a Ground, Python<'a>)>,
+    node: Option<Node<'a>>,
 }
 
 impl<'a> Reaching<'a> {
@@ -49,6 +51,12 @@ impl<'a> Reaching<'a> {
         if let Some((_, python)) = &python {
             command.extend(python.roots());
         }
+        let mut commands = vec![self::command(original, wish)];
+        commands.extend(healthcheck(original));
+        let node = Node::new(original, commands);
+        if let Some(node) = &node {
+            command.extend(node.roots());
+        }
         Self {
             original,
             command,
@@ -57,6 +65,7 @@ impl<'a> Reaching<'a> {
             shell: Shell::new(original),
             config: Config::new(original),
             python,
+            node,
         }
     }
 
@@ -69,6 +78,9 @@ impl<'a> Reaching<'a> {
                 let files: Vec<FileId> = roots.iter().map(|(id, _)| *id).collect();
                 python.close(&files);
                 analyzers.push(python);
+            }
+            if let Some(node) = &self.node {
+                analyzers.push(node);
             }
         }
         Graph::close(&self.original.tree, roots, &analyzers)
@@ -153,26 +165,34 @@ fn linked_to(tree: &Tree, plan: &Plan) -> BTreeSet<FileId> {
         .collect()
 }
 
-/// The program that the image starts and the one of its health check.
+/// The programs that the image starts, and the one of its health check.
 fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let programs = Programs::new(original);
-    let as_root = |how: How, found: Vec<(FileId, How)>| -> Vec<(FileId, How)> {
+    let rooted = |how: How, words: &[String]| -> Vec<(FileId, How)> {
+        let found = programs.of_argv(words);
         found.into_iter().map(|(id, _)| (id, how.clone())).collect()
     };
-    let config = &original.config;
-    let command = wish.command.clone().unwrap_or_else(|| config.command());
-    let mut roots = as_root(How::Command, programs.of_argv(&command));
-    let check = config.healthcheck();
-    if let Some((form, words)) = check.split_first() {
-        let words = match form.as_str() {
-            "CMD-SHELL" => {
-                let mut shell = vec!["/bin/sh".to_owned(), "-c".to_owned()];
-                shell.extend(words.iter().cloned());
-                shell
-            }
-            _ => words.to_vec(),
-        };
-        roots.extend(as_root(How::Healthcheck, programs.of_argv(&words)));
+    let mut roots = rooted(How::Command, &command(original, wish));
+    if let Some(words) = healthcheck(original) {
+        roots.extend(rooted(How::Healthcheck, &words));
     }
     roots
+}
+
+fn command(original: &FatRoot, wish: &Wish) -> Vec<String> {
+    let command = wish.command.clone();
+    command.unwrap_or_else(|| original.config.command())
+}
+
+fn healthcheck(original: &FatRoot) -> Option<Vec<String>> {
+    let check = original.config.healthcheck();
+    let (form, words) = check.split_first()?;
+    Some(match form.as_str() {
+        "CMD-SHELL" => {
+            let mut shell = vec!["/bin/sh".to_owned(), "-c".to_owned()];
+            shell.extend(words.iter().cloned());
+            shell
+        }
+        _ => words.to_vec(),
+    })
 }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod elf;
 mod graph;
 pub mod links;
+pub mod node;
 pub mod python;
 pub mod shell;
 pub mod surroundings;
