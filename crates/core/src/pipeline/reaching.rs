@@ -52,6 +52,7 @@ impl<'a> Reaching<'a> {
             command.extend(python.roots());
         }
         let mut commands = vec![self::command(original, wish)];
+        commands.extend(wish.entries.iter().map(|entry| entry.argv.clone()));
         commands.extend(healthcheck(original));
         let node = Node::new(original, commands);
         if let Some(node) = &node {
@@ -67,6 +68,12 @@ impl<'a> Reaching<'a> {
             python,
             node,
         }
+    }
+
+    /// What could not be followed, whatever the roots.
+    pub fn warnings(&self) -> Vec<String> {
+        let ground = self.python.iter().map(|(ground, _)| &ground.warnings);
+        ground.flatten().cloned().collect()
     }
 
     /// Everything reachable from `roots` under a policy.
@@ -165,16 +172,26 @@ fn linked_to(tree: &Tree, plan: &Plan) -> BTreeSet<FileId> {
         .collect()
 }
 
+<<<<<<< HEAD
 /// The programs that the image starts, and the one of its health check.
+=======
+/// The program that the image starts, those of its entries, and the one of its
+/// health check.
+>>>>>>> main
 fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let programs = Programs::new(original);
-    let rooted = |how: How, words: &[String]| -> Vec<(FileId, How)> {
-        let found = programs.of_argv(words);
+    let as_root = |how: How, found: Vec<(FileId, How)>| -> Vec<(FileId, How)> {
         found.into_iter().map(|(id, _)| (id, how.clone())).collect()
     };
-    let mut roots = rooted(How::Command, &command(original, wish));
+    let config = &original.config;
+    let mut roots = as_root(How::Command, programs.of_argv(&command(original, wish)));
+    for entry in &wish.entries {
+        let programs = Programs::of_config(&original.tree, &entry.config(config));
+        let how = How::Entry(entry.to_string());
+        roots.extend(as_root(how, programs.of_argv(&entry.argv)));
+    }
     if let Some(words) = healthcheck(original) {
-        roots.extend(rooted(How::Healthcheck, &words));
+        roots.extend(as_root(How::Healthcheck, programs.of_argv(&words)));
     }
     roots
 }

@@ -357,8 +357,8 @@ impl Config<'_> {
             })
         };
         match &cause.how {
-            How::Command | How::Healthcheck | How::Interpreter => true,
-            How::Observed(access) => access.contains("exec"),
+            How::Command | How::Entry(_) | How::Healthcheck | How::Interpreter => true,
+            How::Observed(access) | How::ObservedOf(access, _) => access.contains("exec"),
             How::Runs(_) => !cause.from.is_some_and(by_a_package),
             _ => false,
         }

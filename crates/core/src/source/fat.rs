@@ -45,6 +45,8 @@ pub struct Larder<'a> {
     pub desk: Desk<'a>,
     /// Those that the user names for builds of dependencies.
     pub build_packages: &'a [String],
+    /// The runtime, in the place of what whit itself starts from.
+    pub runtime: Option<&'a [&'static str]>,
 }
 
 /// A fat root, and what it was made from.
@@ -303,7 +305,8 @@ impl<'a> Kitchen<'a> {
     }
 
     fn runtime_debs(&self) -> Result<Vec<LockedDeb>, CookError> {
-        if let Some(known) = self.known {
+        // A lock pins what whit itself starts from.
+        if let (Some(known), None) = (self.known, self.larder.runtime) {
             return Ok(known.debs.clone());
         }
         self.larder
@@ -314,7 +317,10 @@ impl<'a> Kitchen<'a> {
     }
 
     fn runtime_packages(&self) -> Vec<&str> {
-        let mut wanted = debian::python_packages(self.suite);
+        let mut wanted = match self.larder.runtime {
+            Some(runtime) => runtime.to_vec(),
+            None => debian::python_packages(self.suite),
+        };
         wanted.extend(self.recipe.project.debian.iter().copied());
         wanted
     }
@@ -414,7 +420,7 @@ impl<'a> Kitchen<'a> {
         let Some(done) = done.filter(|done| !done.build_packages.is_empty()) else {
             return Ok((debs, runtime));
         };
-        if self.known.is_some() {
+        if self.known.is_some() && self.larder.runtime.is_none() {
             return Ok((debs, runtime));
         }
         let mut folders = vec![done.installed.dependencies.as_path()];
