@@ -147,6 +147,6 @@ fn until_answer(run: &Observation) -> Option<Duration> {
             Some(run.startup? + answer)
         }
         Kind::Command => Some(run.elapsed),
-        Kind::Silent | Kind::NotStarted(_) => None,
+        Kind::Worker | Kind::Silent | Kind::NotStarted(_) => None,
     }
 }

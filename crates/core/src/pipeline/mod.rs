@@ -161,7 +161,7 @@ pub fn run(
         .phase("following what the code can reach", None);
     let seen = Seen::of(original, ground.as_ref(), &witnesses, &wish.replayed);
     let reaching = watch.time("reach", || {
-        Reaching::prepare(original, wish, ground.as_ref(), &read)
+        Reaching::prepare(original, wish, ground.as_ref(), &seen.files, &read)
     });
 
     let mut repairs: Vec<(FileId, How)> = Vec::new();

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use whit_sandbox::Access;
+
 use super::ground::Ground;
 use super::{Error, Tools, Wish};
 use crate::index::{FileId, NodeKind, Tree};
-use crate::plan::{Plan, Policy};
+use crate::plan::{Observed, Plan, Policy};
 use crate::reach::config::Config;
 use crate::reach::elf::Elf;
+use crate::reach::interpreted::Interpreted;
 use crate::reach::node::Node;
 use crate::reach::python::{Distributions, Origin, Python, Read};
 use crate::reach::shell::{Programs, Shell};
@@ -25,6 +28,7 @@ pub(super) struct Reaching<'a> {
     elf: Elf<'a>,
     shell: Shell<'a>,
     config: Config<'a>,
+    interpreted: Interpreted,
     python: Option<(&'a Ground, Python<'a>)>,
     node: Option<Node<'a>>,
 }
@@ -34,6 +38,7 @@ impl<'a> Reaching<'a> {
         original: &'a FatRoot,
         wish: &Wish,
         ground: Option<&'a Ground>,
+        observed: &[Observed],
         read: &'a Read<'a>,
     ) -> Self {
         let python = ground.map(|ground| {
@@ -48,7 +53,9 @@ impl<'a> Reaching<'a> {
             (ground, python)
         });
         let mut command = command_roots(original, wish);
-        if let Some((_, python)) = &python {
+        if let Some((ground, python)) = &python
+            && (ground.is_started || executed(observed, ground.setting.interpreter))
+        {
             command.extend(python.roots());
         }
         let mut commands = vec![self::command(original, wish)];
@@ -58,13 +65,16 @@ impl<'a> Reaching<'a> {
         if let Some(node) = &node {
             command.extend(node.roots());
         }
+        let config = Config::new(original);
+        let interpreted = Interpreted::new(original, &config, observed);
         Self {
             original,
             command,
             surroundings: surroundings::surroundings(original),
-            elf: Elf::new(original),
+            elf: Elf::new(original).with_any_charset(interpreted.is_any()),
             shell: Shell::new(original),
-            config: Config::new(original),
+            interpreted,
+            config,
             python,
             node,
         }
@@ -81,6 +91,7 @@ impl<'a> Reaching<'a> {
         let mut analyzers: Vec<&dyn Analyzer> = vec![&self.elf, &self.shell];
         if policy != Policy::Tight {
             analyzers.push(&self.config);
+            analyzers.push(&self.interpreted);
             if let Some((_, python)) = &self.python {
                 let files: Vec<FileId> = roots.iter().map(|(id, _)| *id).collect();
                 python.close(&files);
@@ -172,12 +183,8 @@ fn linked_to(tree: &Tree, plan: &Plan) -> BTreeSet<FileId> {
         .collect()
 }
 
-<<<<<<< HEAD
-/// The programs that the image starts, and the one of its health check.
-=======
 /// The program that the image starts, those of its entries, and the one of its
 /// health check.
->>>>>>> main
 fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let programs = Programs::new(original);
     let as_root = |how: How, found: Vec<(FileId, How)>| -> Vec<(FileId, How)> {
@@ -194,6 +201,14 @@ fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
         roots.extend(as_root(How::Healthcheck, programs.of_argv(&words)));
     }
     roots
+}
+
+/// True if a run executed the program, or if there was no run to tell.
+fn executed(observed: &[Observed], program: Option<FileId>) -> bool {
+    observed.is_empty()
+        || observed
+            .iter()
+            .any(|(id, access)| *access == Access::Exec && Some(*id) == program)
 }
 
 fn command(original: &FatRoot, wish: &Wish) -> Vec<String> {

@@ -96,21 +96,24 @@ const LIBRARIES: [(&str, &[&str]); 25] = [
 /// followed by a version.
 const INTERPRETERS: [&str; 30] = [
     "R", "Rscript", "beam.smp", "dotnet", "elixir", "erl", "erlexec", "gjs", "groovy", "guile",
-    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "octave", "perl", "php", "php-fpm",
-    "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
+    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "octave", "perl",
+    "php", "php-fpm", "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
 ];
 
-/// Packages that other rules cover, or that only serve to install others.
-const COVERED: [&str; 24] = [
+/// Packages that other rules cover, or that only serve to install others or to
+/// start machines.
+const COVERED: [&str; 29] = [
     "adduser",
     "alpine-baselayout",
     "base-files",
     "busybox",
     "ca-certificates",
     "debconf",
+    "dbus",
     "debianutils",
     "dpkg",
     "glibc",
+    "init",
     "init-system-helpers",
     "libc-bin",
     "libc6",
@@ -123,10 +126,17 @@ const COVERED: [&str; 24] = [
     "netbase",
     "openssl",
     "sensible-utils",
+    "systemd",
+    "systemd-standalone-sysusers",
+    "systemd-standalone-tmpfiles",
     "sysvinit-utils",
     "tzdata",
     "ucf",
 ];
+
+/// The package manager's scripts and lists, of which `status.d` tells what
+/// matters.
+const DPKG: &str = "var/lib/dpkg";
 
 /// Packages that one program pulls in, at most.
 const MAX_PACKAGES: usize = 500;
@@ -207,7 +217,11 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) || is_nodes(path) {
+        if is_ballast(path)
+            || is_pythons(path)
+            || is_nodes(path)
+            || path.starts_with(&DPKG.into())
+        {
             return false;
         }
         match extent {
@@ -239,7 +253,8 @@ impl<'a> Config<'a> {
         let name = String::from_utf8_lossy(node.path.name());
         if is_interpreter(&name) {
             found.warnings.push(format!(
-                "there is no analyzer for {name}: package {} and its dependencies are kept whole",
+                "there is no analyzer for {name}: package {} and those of which the app read a file \
+                 are kept whole with their dependencies",
                 owner.name
             ));
             found.edges = self.package_closure(package, Extent::Whole);
@@ -415,11 +430,11 @@ fn field<'p>(package: &'p Package, name: &str) -> Option<&'p str> {
     })
 }
 
-fn is_essential(package: &Package) -> bool {
+pub(super) fn is_essential(package: &Package) -> bool {
     field(package, "Essential") == Some("yes") || field(package, "Priority") == Some("required")
 }
 
-fn is_covered(package: &Package) -> bool {
+pub(super) fn is_covered(package: &Package) -> bool {
     COVERED.contains(&package.name.as_str()) || is_python(&package.name)
 }
 
@@ -447,11 +462,16 @@ fn is_nodes(path: &ImagePath) -> bool {
 }
 
 fn is_interpreter(name: &str) -> bool {
-    INTERPRETERS.iter().any(|known| {
-        name.strip_prefix(known).is_some_and(|version| {
-            let version = version.strip_prefix('-').unwrap_or(version);
-            version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        })
+    INTERPRETERS
+        .iter()
+        .any(|known| is_interpreter_named(name, known))
+}
+
+/// True for the name `known`, with or without a version.
+pub(super) fn is_interpreter_named(name: &str, known: &str) -> bool {
+    name.strip_prefix(known).is_some_and(|version| {
+        let version = version.strip_prefix('-').unwrap_or(version);
+        version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
     })
 }
 
@@ -668,7 +688,14 @@ mod tests {
 
     #[test]
     fn names_of_interpreters() {
-        for name in ["perl", "perl5.36.0", "php8.2", "php-fpm8.2", "ruby3.1", "R"] {
+        for name in [
+            "perl",
+            "perl5.36.0",
+            "php8.2",
+            "php-fpm8.2",
+            "ruby3.1",
+            "R",
+        ] {
             assert!(is_interpreter(name), "{name}");
         }
         for name in ["perldoc", "nodeenv", "Rust", "luac", "python3"] {

@@ -34,13 +34,16 @@ pub use mentions::Mentions;
 use ballast::Platform;
 use modules::{ModuleId, Modules, Project};
 
-use super::shell::Programs;
+use super::shell::{self, Programs};
 use super::{Analyzer, Cause, Found, How, reach_path};
 use crate::index::{FileId, Tree};
 use crate::source::FatRoot;
 
 /// Bytes of a source that are read. Bundles of whole servers have some 10 MB.
 const MAX_SOURCE: u64 = 32 << 20;
+
+/// Bytes of a shell script that are read.
+const MAX_SCRIPT: u64 = 1 << 20;
 
 /// Follows JavaScript.
 pub struct Node<'a> {
@@ -98,7 +101,7 @@ impl<'a> Node<'a> {
         for command in &self.command {
             words.extend(command.iter().cloned());
             // `sh -c "npm start"`
-            let inner = command.iter().flat_map(|word| super::shell::commands(word));
+            let inner = command.iter().flat_map(|word| shell::commands(word));
             for command in inner.chain([command.clone()]) {
                 for project in self.modules.projects_around(&cwd) {
                     self.scripts(project, &command, &mut words, &mut found);
@@ -125,7 +128,7 @@ impl<'a> Node<'a> {
         for text in scripts::texts(&project.manifest, command) {
             found.reach(self.tree(), &"bin/sh".into(), How::Runs("sh".to_owned()));
             found.edges.extend(self.programs.of_text(&text));
-            for command in super::shell::commands(&text) {
+            for command in shell::commands(&text) {
                 // npm puts this folder before `PATH`.
                 let bin = project.folder.join("node_modules/.bin");
                 for word in &command {
@@ -226,7 +229,11 @@ impl<'a> Node<'a> {
             let Some((links, other)) = self.modules.resolve(folder, name) else {
                 continue;
             };
-            let loads = mentions.loaded.contains(name) && !self.modules.is_development(other);
+            // What a package loads without declaring it, and finds only in a
+            // global folder, it would not find elsewhere either.
+            let astray = self.modules.is_global(other) && !self.modules.is_global(id);
+            let loads =
+                mentions.loaded.contains(name) && !astray && !self.modules.is_development(other);
             if other != id && (declared(name) || loads) {
                 self.import(links, other, name, found);
             }
@@ -247,6 +254,40 @@ impl<'a> Node<'a> {
         }
         for text in &mentions.relative {
             self.relative(id, folder, text, found);
+        }
+        if mentions.starts_programs {
+            self.own_scripts(id, mentions, found);
+        }
+    }
+
+    /// The shell scripts of a package that its code names, by their names alone.
+    fn own_scripts(&self, id: ModuleId, mentions: &Mentions, found: &mut Found) {
+        let named: BTreeSet<&[u8]> = [&mentions.names, &mentions.relative]
+            .into_iter()
+            .flatten()
+            .filter(|name| name.ends_with(".sh"))
+            .filter_map(|name| name.rsplit('/').next())
+            .map(str::as_bytes)
+            .collect();
+        if named.is_empty() {
+            return;
+        }
+        for file in &self.modules.get(id).files {
+            let path = self.tree().path(*file);
+            let small = self.tree().node(*file).size() <= MAX_SCRIPT;
+            let host = self.root.content(*file).filter(|_| small);
+            if named.contains(path.name())
+                && let Some(bytes) = host.and_then(|host| std::fs::read(host).ok())
+            {
+                let folder = path.parent().unwrap_or_default();
+                let script = shell::Script::parse(&String::from_utf8_lossy(&bytes));
+                found
+                    .edges
+                    .extend(self.programs.of_script(&script, &folder));
+                if let Some(first) = shell::shebang(&bytes) {
+                    found.edges.extend(self.programs.interpreter(&first));
+                }
+            }
         }
     }
 

@@ -152,6 +152,12 @@ impl<'a> Modules<'a> {
         self.nearest[file.0 as usize]
     }
 
+    /// True for a package that is not installed for one project.
+    pub fn is_global(&self, id: ModuleId) -> bool {
+        let folder = &self.get(id).folder;
+        self.global.iter().any(|place| folder.starts_with(place))
+    }
+
     /// True for a package that only development needs.
     pub fn is_development(&self, id: ModuleId) -> bool {
         self.development.contains(&id)
@@ -237,14 +243,13 @@ impl<'a> Modules<'a> {
                 open.extend(needs(&module.folder, &module.manifest));
             }
         }
-        let is_global = |folder: &ImagePath| self.global.iter().any(|g| folder.starts_with(g));
         (0..self.modules.len() as u32)
             .map(ModuleId)
             .filter(|id| !production.contains(id))
             .filter(|id| {
                 let folder = &self.get(*id).folder;
                 let installed_in = outermost(folder);
-                !is_global(folder)
+                !self.is_global(*id)
                     && self
                         .projects
                         .iter()

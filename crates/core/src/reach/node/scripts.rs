@@ -1,6 +1,7 @@
 //! `npm start`: what a package manager runs by the name of a script.
 
 use super::manifest::Manifest;
+use crate::reach::shell;
 
 /// Scripts that run scripts, at most.
 const MAX_SCRIPTS: usize = 64;
@@ -20,7 +21,7 @@ pub(super) fn texts(manifest: &Manifest, command: &[String]) -> Vec<String> {
             let Some(text) = manifest.scripts.get(&name) else {
                 continue;
             };
-            let commands = crate::reach::shell::commands(text);
+            let commands = shell::commands(text);
             names.extend(commands.iter().filter_map(|words| script_name(words)));
             texts.push(text.clone());
         }
