@@ -134,6 +134,21 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// A program reads what it prints.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Build(args) => args.output.json,
+            Self::Shrink(args) => args.output.json,
+            Self::Explore(args) => args.json,
+            Self::Size(args) => args.form.json,
+            Self::Diff(args) => args.form.json,
+            Self::Lint(args) => args.json,
+            Self::Why(_) | Self::Run(_) | Self::Cache(_) | Self::Completions { .. } => false,
+        }
+    }
+}
+
 const BUILD_EXAMPLES: &str = "\
 Examples:
   whit build                          # the project in this folder -> NAME.tar

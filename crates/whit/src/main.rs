@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
         ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let screen = Screen::new(cli.quiet);
+    let screen = Screen::new(cli.quiet, cli.command.is_for_programs());
     let done = run(cli.command, &screen);
     screen.clear();
     match done {

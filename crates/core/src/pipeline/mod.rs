@@ -229,12 +229,13 @@ pub fn run(
         };
         tools.check_cancelled()?;
         report.digest = Some(attempt.staged.manifest_digest().to_string());
+        let size = attempt.staged.size();
         let commit = || attempt.staged.commit(tools.transports);
         match destination.path() {
             Some(_) => commit()?,
             None => {
                 let phase = format!("sending {destination}");
-                tools.progress.phase(&phase, None);
+                tools.progress.phase(&phase, Some(size));
                 watch.time("send", commit)?;
             }
         }

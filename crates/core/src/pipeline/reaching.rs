@@ -66,7 +66,8 @@ impl<'a> Reaching<'a> {
             command.extend(node.roots());
         }
         let config = Config::new(original);
-        let interpreted = Interpreted::new(original, &config, observed);
+        let touched: Vec<_> = observed.iter().map(|o| (o.file, o.access)).collect();
+        let interpreted = Interpreted::new(original, &config, &touched);
         Self {
             original,
             command,

@@ -33,7 +33,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     let mut watch = Stopwatch::default();
 
     let settings = settings(args, around)?;
-    let transports = transports(around, &args.registries, &settings)?;
+    let transports = transports(around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let wanted = settings.base.as_deref().map(reference).transpose()?;
     let base = match &wanted {
@@ -79,7 +79,10 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
             &mut watch,
         )?,
         None => {
-            let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
+            let downloads = Cache::open(
+                tools.cache.downloads()?,
+                Client::new(&around.proxies(), &around.cancel)?,
+            )?;
             let larder = Larder {
                 mirror: &mirror(settings.mirror.as_deref())?,
                 desk: Desk {

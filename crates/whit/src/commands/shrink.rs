@@ -27,7 +27,7 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         ..Settings::default()
     };
     let settings = flags_as_settings.or(settings_of(Path::new("."))?);
-    let transports = transports(&place.around, &args.registries, &settings)?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let mut watch = Stopwatch::default();
     let named = subject(args, place, &tools, &mut watch)?;

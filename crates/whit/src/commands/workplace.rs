@@ -84,6 +84,16 @@ pub fn open_image(
         limits: Limits::default(),
         transports: tools.transports.clone(),
     };
+    // An engine hands its image out while it is opened.
+    let waiting = match reference {
+        Reference::DockerDaemon(name) => Some(format!("fetching {name} from Docker")),
+        Reference::Podman(name) => Some(format!("fetching {name} from Podman")),
+        Reference::Name(name) => Some(format!("looking for {name}")),
+        _ => None,
+    };
+    if let Some(waiting) = waiting {
+        tools.progress.phase(&waiting, None);
+    }
     Image::open(reference, &options).map_err(|error| failure(error.into()))
 }
 
@@ -95,11 +105,9 @@ pub fn unpack_image(
     tools: &Tools<'_>,
 ) -> Result<FatRoot, Failure> {
     let image = open_image(reference, platform, tools)?;
-    if reference.name().is_some() {
-        let size = bytes(image.compressed_size());
-        tools
-            .progress
-            .phase(&format!("fetching and unpacking {size}"), None);
+    if let Some(size) = image.bytes_to_come() {
+        let phase = format!("fetching and unpacking {}", bytes(size));
+        tools.progress.phase(&phase, Some(size));
     }
     let dir = tools.workspace.folder("original")?;
     let cancelled = || tools.check_cancelled().is_err();
