@@ -209,7 +209,7 @@ fn executed(observed: &[Observed], program: Option<FileId>) -> bool {
     observed.is_empty()
         || observed
             .iter()
-            .any(|(id, access)| *access == Access::Exec && Some(*id) == program)
+            .any(|touched| touched.access == Access::Exec && Some(touched.file) == program)
 }
 
 fn command(original: &FatRoot, wish: &Wish) -> Vec<String> {

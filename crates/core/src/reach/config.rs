@@ -96,8 +96,8 @@ const LIBRARIES: [(&str, &[&str]); 25] = [
 /// followed by a version.
 const INTERPRETERS: [&str; 30] = [
     "R", "Rscript", "beam.smp", "dotnet", "elixir", "erl", "erlexec", "gjs", "groovy", "guile",
-    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "octave", "perl",
-    "php", "php-fpm", "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
+    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "octave", "perl", "php", "php-fpm",
+    "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
 ];
 
 /// Packages that other rules cover, or that only serve to install others or to
@@ -217,10 +217,7 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path)
-            || is_pythons(path)
-            || is_nodes(path)
-            || path.starts_with(&DPKG.into())
+        if is_ballast(path) || is_pythons(path) || is_nodes(path) || path.starts_with(&DPKG.into())
         {
             return false;
         }
@@ -688,14 +685,7 @@ mod tests {
 
     #[test]
     fn names_of_interpreters() {
-        for name in [
-            "perl",
-            "perl5.36.0",
-            "php8.2",
-            "php-fpm8.2",
-            "ruby3.1",
-            "R",
-        ] {
+        for name in ["perl", "perl5.36.0", "php8.2", "php-fpm8.2", "ruby3.1", "R"] {
             assert!(is_interpreter(name), "{name}");
         }
         for name in ["perldoc", "nodeenv", "Rust", "luac", "python3"] {

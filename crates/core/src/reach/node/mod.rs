@@ -442,7 +442,10 @@ impl Analyzer for Node<'_> {
     /// A file of a package that a run only looked for says nothing about the
     /// package.
     fn follow_caused(&self, file: FileId, cause: &Cause) -> Found {
-        let only_seen = matches!(&cause.how, How::Observed(access) if access == "looked up");
+        let only_seen = matches!(
+            &cause.how,
+            How::Observed(access) | How::ObservedOf(access, _) if access == "looked up"
+        );
         if only_seen && self.tree().path(file).name() != b"package.json" {
             return Found::default();
         }

@@ -42,7 +42,6 @@ pub(super) struct Module {
 #[derive(Debug)]
 pub(super) struct Project {
     pub folder: ImagePath,
-    pub file: FileId,
     pub manifest: Manifest,
 }
 
@@ -123,11 +122,7 @@ impl<'a> Modules<'a> {
             .filter(|(_, file)| nearest[file.0 as usize].is_none())
             .filter_map(|(folder, file)| {
                 let manifest = parse(file).filter(|manifest| manifest.declares)?;
-                Some(Project {
-                    folder,
-                    file,
-                    manifest,
-                })
+                Some(Project { folder, manifest })
             })
             .collect();
         let mut all = Self {
