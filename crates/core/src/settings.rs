@@ -45,6 +45,8 @@ pub struct Settings {
     pub policy: Option<Policy>,
     pub keep: Option<Vec<String>>,
     pub drop: Option<Vec<String>>,
+    /// Debian packages in the runtime, for programs that the app starts.
+    pub packages: Option<Vec<String>>,
     /// Debian packages that only the build of source distributions needs.
     pub build_packages: Option<Vec<String>>,
     pub python_code: Option<PythonCode>,
@@ -177,6 +179,7 @@ impl Settings {
             policy: self.policy.or(lower.policy),
             keep: append(self.keep, lower.keep),
             drop: append(self.drop, lower.drop),
+            packages: append(self.packages, lower.packages),
             build_packages: append(self.build_packages, lower.build_packages),
             python_code: self.python_code.or(lower.python_code),
             compress: self.compress.or(lower.compress),

@@ -144,7 +144,12 @@ impl Command {
             Self::Size(args) => args.form.json,
             Self::Diff(args) => args.form.json,
             Self::Lint(args) => args.json,
-            Self::Why(_) | Self::Run(_) | Self::Cache(_) | Self::Completions { .. } => false,
+            Self::Compare(args) => args.form.json,
+            Self::Recipe(_)
+            | Self::Why(_)
+            | Self::Run(_)
+            | Self::Cache(_)
+            | Self::Completions { .. } => false,
         }
     }
 }
@@ -273,6 +278,9 @@ pub struct Build {
     /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
     #[arg(long, value_name = "URL", help_heading = "Runtime")]
     pub mirror: Option<String>,
+    /// Debian package in the runtime, for a program or library that the app needs
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub package: Vec<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,

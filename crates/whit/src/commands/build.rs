@@ -12,7 +12,7 @@ use whit_core::settings::{Port, Settings};
 use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
-use whit_core::source::project::{self, Project};
+use whit_core::source::project::{self, Detected, Project};
 use whit_oci::Reference;
 use whit_oci::download::{Cache, Client};
 
@@ -48,12 +48,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
-    for line in &project.detected {
-        screen.note(&format!(
-            "{:<10} {}  because {}",
-            line.what, line.value, line.because
-        ));
-    }
+    tell(&project.detected, screen);
 
     let lock_place = lock_place(&project);
     let foreign: Vec<PathBuf> = wanted
@@ -97,6 +92,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
             cook(&recipe, Foundation::Debian(larder), &tools, &mut watch)?
         }
     };
+    tell(&cooked.detected, screen);
     for warning in &cooked.warnings {
         screen.note(warning);
     }
@@ -109,7 +105,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
         &settings,
     )?;
     wish.mtime = Some(epoch);
-    wish.detected = detected(&project);
+    wish.detected = detected(project.detected.iter().chain(&cooked.detected));
     wish.provenance.version = project.version.clone();
     let done = finish(&original, &wish, &flags, &tools, &mut watch, screen)?;
     // Like the image, only when all is well.
@@ -164,6 +160,7 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         mirror: args.mirror.clone(),
         base: args.base.clone(),
         entry: entries(&args.probes)?,
+        packages: (!args.package.is_empty()).then(|| args.package.clone()),
         build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
         ..Settings::default()
     };
@@ -230,10 +227,10 @@ pub fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     })
 }
 
-/// `whit.lock` in the project; a single script's is named after it.
+/// `whit.lock` in the project; a single file's is named after it.
 pub fn lock_place(project: &Project) -> PathBuf {
-    match &project.script {
-        Some(script) => script.with_extension("whit.lock"),
+    match &project.file {
+        Some(file) => file.with_extension("whit.lock"),
         None => project.root.join("whit.lock"),
     }
 }
@@ -257,10 +254,17 @@ pub fn debian_architecture() -> &'static str {
     }
 }
 
-fn detected(project: &Project) -> Vec<DetectedLine> {
-    project
-        .detected
-        .iter()
+fn tell(lines: &[Detected], screen: &Screen) {
+    for line in lines {
+        screen.note(&format!(
+            "{:<10} {}  because {}",
+            line.what, line.value, line.because
+        ));
+    }
+}
+
+fn detected<'a>(lines: impl Iterator<Item = &'a Detected>) -> Vec<DetectedLine> {
+    lines
         .map(|line| DetectedLine {
             what: line.what.to_owned(),
             value: line.value.clone(),

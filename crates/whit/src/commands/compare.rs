@@ -15,7 +15,7 @@ use whit_core::size::{Bandwidth, Present, measure};
 use whit_core::source;
 use whit_core::source::debian::{Desk, Suite};
 use whit_core::source::fat::{Cooked, Foundation, Larder, Recipe};
-use whit_core::source::project::{self, Project};
+use whit_core::source::project::{self, Language, Project};
 use whit_oci::download::{Cache, Client};
 use whit_oci::{Compression, Destination, Transports};
 use whit_sandbox::Trace;
@@ -23,7 +23,7 @@ use whit_sandbox::Trace;
 use super::build::{cook, debian_architecture, layered, lock_place, mirror};
 use super::inventory;
 use super::transports::transports;
-use super::wish::{failure, probe_plan};
+use super::wish::{entries, entries_of, failure, probe_plan};
 use super::workplace::Workplace;
 use crate::args::Compare;
 use crate::ui::{self, Failure, Screen};
@@ -34,6 +34,7 @@ const NAME: &str = "compared";
 pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let flags = Settings {
         command: (!args.command.is_empty()).then(|| args.command.clone()),
+        entry: entries(&args.probes)?,
         python: args.python.clone(),
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
@@ -50,8 +51,8 @@ pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCod
     })?;
     let contest = Contest {
         plan: probe_plan(&args.probes, &settings)?,
-        transports: transports(&place.around, &args.registries, &settings)?,
-        suite: project.python.suite.unwrap_or_default().parse()?,
+        transports: transports(&place.around, &args.registries, &settings, screen)?,
+        suite: suite(&project)?,
         cold: args.cold,
         place,
         screen,
@@ -86,6 +87,17 @@ pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCod
             "no strategy gave an image that runs"
         ))),
     }
+}
+
+fn suite(project: &Project) -> Result<Suite, Failure> {
+    let Language::Python(app) = &project.language else {
+        let what = project.root.display();
+        return Err(
+            Failure::input(anyhow::anyhow!("{what} is no Python project"))
+                .hint("`whit compare` knows how people ship Python apps, and no others".to_owned()),
+        );
+    };
+    Ok(app.python.suite.unwrap_or_default().parse()?)
 }
 
 /// One app and everything that its rows have in common.
@@ -216,7 +228,10 @@ impl Contest<'_> {
             date: around.source_date_epoch.unwrap_or(around.now),
             foreign: &[],
         };
-        let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
+        let downloads = Cache::open(
+            tools.cache.downloads()?,
+            Client::new(&around.proxies(), &around.cancel)?,
+        )?;
         let larder = Larder {
             mirror: &mirror(self.settings.mirror.as_deref())?,
             desk: Desk {
@@ -254,6 +269,7 @@ impl Contest<'_> {
             probes: self.plan.clone(),
             replayed: Trace::new(),
             command: None,
+            entries: entries_of(&self.settings)?,
             host_network: false,
             accept_differences: false,
             destination: Some(Destination::OciDir {

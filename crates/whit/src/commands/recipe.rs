@@ -16,7 +16,12 @@ use crate::args;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &args::Recipe, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(&place.around, &args.registries, &Settings::default())?;
+    let transports = transports(
+        &place.around,
+        &args.registries,
+        &Settings::default(),
+        screen,
+    )?;
     let tools = place.tools(screen, &transports);
     let report = match &args.report {
         Some(report) => read_report(report)?,

@@ -78,12 +78,7 @@ impl Flags<'_> {
             probes: probe_plan(self.probes, settings)?,
             replayed: self.replayed()?,
             command: None,
-            entries: settings
-                .entry
-                .iter()
-                .flatten()
-                .map(|table| Entry::try_from(table.clone()).map_err(entry_failure))
-                .collect::<Result<_, _>>()?,
+            entries: entries_of(settings)?,
             host_network: self.probes.network == NetworkChoice::Host,
             accept_differences: self.probes.accept_differences,
             rescue: self.output.rescue.then(|| rescue(&destination)),
@@ -163,6 +158,16 @@ pub fn entries(probes: &Probes) -> Result<Option<Vec<EntryTable>>, Failure> {
         .map(|text| EntryTable::parse(text).map_err(entry_failure))
         .collect::<Result<_, _>>()?;
     Ok((!entries.is_empty()).then_some(entries))
+}
+
+/// What settings say an image is started with besides its own command.
+pub fn entries_of(settings: &Settings) -> Result<Vec<Entry>, Failure> {
+    settings
+        .entry
+        .iter()
+        .flatten()
+        .map(|table| Entry::try_from(table.clone()).map_err(entry_failure))
+        .collect::<Result<_, _>>()
 }
 
 fn entry_failure(error: EntryError) -> Failure {

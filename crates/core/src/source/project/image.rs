@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use whit_oci::{ImageConfig, ImagePath};
 
 use super::dockerfile::DockerFacts;
-use super::{Account, Detected, Folder, Project, ProjectError, VENV};
+use super::{Account, Detected, Folder, Language, Project, ProjectError, VENV};
 use crate::settings::{Port, Settings};
 use crate::source::base::Base;
 
@@ -41,13 +41,13 @@ fn is_for_builds(name: &str) -> bool {
 
 impl Project {
     /// Decides about everything around the command.
-    pub(super) fn settle(
-        &mut self,
+    pub(super) fn settled(
+        mut self,
         folder: &Folder,
         settings: &Settings,
         docker: Option<&DockerFacts>,
         base: Option<&Base>,
-    ) -> Result<(), ProjectError> {
+    ) -> Result<Self, ProjectError> {
         if let Some(base) = base {
             self.take_base(base);
         }
@@ -102,12 +102,15 @@ impl Project {
         let commands = others
             .filter_map(|entry| entry.command.as_deref())
             .chain([own.as_slice()]);
+        let wished = settings.packages.iter().flatten().cloned();
         self.debian = commands
             .flat_map(|words| shells(words, folder, &self.workdir))
+            .map(str::to_owned)
+            .chain(wished)
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
-        Ok(())
+        Ok(self)
     }
 
     /// What an image inherits from the one that it is made `FROM`. How it
@@ -128,7 +131,7 @@ impl Project {
                 "the project's command is started as it is",
             );
         }
-        if base.had_venv {
+        if base.had_venv && matches!(self.language, Language::Python(_)) {
             self.say(
                 "venv",
                 format!("without what the base has in {VENV}"),
@@ -261,7 +264,9 @@ impl Project {
 
     /// The environment of the image, `PATH` first.
     ///
-    /// - `PATH` begins with the virtual environment's programs.
+    /// - `PATH` begins with the programs of the dependencies.
+    ///
+    /// For Python, where a Dockerfile or the settings don't say otherwise:
     /// - `PYTHONUNBUFFERED`: a log line that is buffered when the container is
     ///   killed is lost.
     /// - `PYTHONDONTWRITEBYTECODE`: the image brings its bytecode, its user
@@ -278,9 +283,20 @@ impl Project {
             Some(path) => format!("{path}:{}", self.usual_path),
             None => self.usual_path.clone(),
         };
-        let mut env = vec![("PATH".to_owned(), format!("{VENV}/bin:{own}"))];
-        let mut usual = vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")];
-        if certificates {
+        let (path, mut usual) = match &self.language {
+            Language::Python(_) => (
+                format!("{VENV}/bin:{own}"),
+                vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")],
+            ),
+            Language::Other(craft) => {
+                let inside = |folder: &&str| self.workdir.join(folder).to_string();
+                let mut folders: Vec<String> = craft.path.iter().map(inside).collect();
+                folders.push(own);
+                (folders.join(":"), craft.env.clone())
+            }
+        };
+        let mut env = vec![("PATH".to_owned(), path)];
+        if certificates && matches!(self.language, Language::Python(_)) {
             usual.push(("SSL_CERT_FILE", CERTIFICATES));
         }
         for (name, value) in usual {
