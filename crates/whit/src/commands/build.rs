@@ -17,7 +17,7 @@ use whit_oci::Reference;
 use whit_oci::download::{Cache, Client};
 
 use super::transports::transports;
-use super::wish::{Flags, finish};
+use super::wish::{Flags, entries, finish};
 use super::workplace::{Workplace, open_image, reference, settings_of};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
@@ -33,7 +33,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     let mut watch = Stopwatch::default();
 
     let settings = settings(args, around)?;
-    let transports = transports(around, &args.registries, &settings)?;
+    let transports = transports(around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let wanted = settings.base.as_deref().map(reference).transpose()?;
     let base = match &wanted {
@@ -74,7 +74,10 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
             &mut watch,
         )?,
         None => {
-            let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
+            let downloads = Cache::open(
+                tools.cache.downloads()?,
+                Client::new(&around.proxies(), &around.cancel)?,
+            )?;
             let larder = Larder {
                 mirror: &mirror(settings.mirror.as_deref())?,
                 desk: Desk {
@@ -84,6 +87,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
                     now: around.now,
                 },
                 build_packages: settings.build_packages.as_deref().unwrap_or_default(),
+                runtime: None,
             };
             cook(&recipe, Foundation::Debian(larder), &tools, &mut watch)?
         }
@@ -134,7 +138,7 @@ fn open_base(
     })
 }
 
-fn cook(
+pub fn cook(
     recipe: &Recipe<'_>,
     foundation: Foundation<'_>,
     tools: &Tools<'_>,
@@ -146,7 +150,7 @@ fn cook(
     })
 }
 
-/// Flags before the environment before files.
+/// What the flags, and then others, decide.
 fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
     let flags = Settings {
         command: (!args.command.is_empty()).then(|| args.command.clone()),
@@ -159,19 +163,26 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
         base: args.base.clone(),
+        entry: entries(&args.probes)?,
         packages: (!args.package.is_empty()).then(|| args.package.clone()),
         add_modules: (!args.add_modules.is_empty()).then(|| args.add_modules.clone()),
         build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
         ..Settings::default()
     };
+    layered(flags, &args.dir, around)
+}
+
+/// What the user decided about a project: flags before the environment before
+/// files.
+pub fn layered(flags: Settings, dir: &Path, around: &Surroundings) -> Result<Settings, Failure> {
     let environment = Settings {
         mirror: around.environment.get("WHIT_DEBIAN_MIRROR").cloned(),
         ..Settings::default()
     };
-    let folder = if args.dir.is_file() {
-        args.dir.parent().unwrap_or(Path::new("."))
+    let folder = if dir.is_file() {
+        dir.parent().unwrap_or(Path::new("."))
     } else {
-        &args.dir
+        dir
     };
     let files = settings_of(folder)?;
     let files = Settings {
@@ -210,7 +221,7 @@ fn pairs(texts: &[String], flag: &str) -> Result<Option<BTreeMap<String, String>
     Ok(Some(found))
 }
 
-fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
+pub fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     let found = match wished {
         Some(text) => Mirror::given(text),
         None => Mirror::of_host(Path::new("/etc/apt")),
@@ -222,7 +233,7 @@ fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
 }
 
 /// `whit.lock` in the project; a single file's is named after it.
-fn lock_place(project: &Project) -> PathBuf {
+pub fn lock_place(project: &Project) -> PathBuf {
     match &project.file {
         Some(file) => file.with_extension("whit.lock"),
         None => project.root.join("whit.lock"),
@@ -241,7 +252,7 @@ fn keep_lock(lock: &Lock, place: &Path, screen: &Screen) {
 }
 
 /// This machine's architecture, for which Debian and Go have the same name.
-fn debian_architecture() -> &'static str {
+pub fn debian_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",

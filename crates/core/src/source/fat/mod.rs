@@ -48,6 +48,8 @@ pub struct Larder<'a> {
     pub desk: Desk<'a>,
     /// Those that the user names for builds of dependencies.
     pub build_packages: &'a [String],
+    /// A Python app's runtime, in the place of what whit itself starts from.
+    pub runtime: Option<&'a [&'static str]>,
 }
 
 /// A fat root, and what it was made from.

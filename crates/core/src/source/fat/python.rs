@@ -109,14 +109,18 @@ pub fn on_debian(
 
 impl Kitchen<'_> {
     fn runtime_debs(&self) -> Result<Vec<LockedDeb>, CookError> {
-        match self.known {
-            Some(known) => Ok(known.debs.clone()),
-            None => self.resolve(&self.runtime_packages()),
+        match (self.known, self.larder.runtime) {
+            // A lock pins what whit itself starts from.
+            (Some(known), None) => Ok(known.debs.clone()),
+            _ => self.resolve(&self.runtime_packages()),
         }
     }
 
     fn runtime_packages(&self) -> Vec<&str> {
-        let mut wanted = debian::python_packages(self.suite);
+        let mut wanted = match self.larder.runtime {
+            Some(runtime) => runtime.to_vec(),
+            None => debian::python_packages(self.suite),
+        };
         wanted.extend(self.recipe.project.debian.iter().map(String::as_str));
         wanted
     }
@@ -196,7 +200,7 @@ impl Kitchen<'_> {
         let Some(done) = done.filter(|done| !done.build_packages.is_empty()) else {
             return Ok((debs, runtime));
         };
-        if self.known.is_some() {
+        if self.known.is_some() && self.larder.runtime.is_none() {
             return Ok((debs, runtime));
         }
         let mut folders = vec![done.installed.dependencies.as_path()];

@@ -1,6 +1,8 @@
 //! The metadata of the image that a project becomes: from the Dockerfile, from
 //! the settings, and from what a Python service wants anyway.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use whit_oci::{ImageConfig, ImagePath};
 
@@ -91,11 +93,23 @@ impl Project {
         };
         let user = format!("{} ({})", self.account.id(), self.account.name);
         self.say("user", user, because);
-        self.debian = shells(&self.command, folder, &self.workdir);
-        self.debian
-            .extend(settings.packages.iter().flatten().cloned());
-        self.debian.sort();
-        self.debian.dedup();
+        let own = [
+            self.command.entrypoint.as_slice(),
+            self.command.cmd.as_slice(),
+        ]
+        .concat();
+        let others = settings.entry.iter().flatten();
+        let commands = others
+            .filter_map(|entry| entry.command.as_deref())
+            .chain([own.as_slice()]);
+        let wished = settings.packages.iter().flatten().cloned();
+        self.debian = commands
+            .flat_map(|words| shells(words, folder, &self.workdir))
+            .map(str::to_owned)
+            .chain(wished)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         Ok(self)
     }
 
@@ -361,10 +375,9 @@ impl Project {
     }
 }
 
-/// The Debian packages of the shells that the command starts with: by name, or
+/// The Debian packages of the shells that a command starts with: by name, or
 /// as the interpreter of a script of the project.
-fn shells(command: &super::Command, folder: &Folder, workdir: &ImagePath) -> Vec<String> {
-    let words = [command.entrypoint.as_slice(), command.cmd.as_slice()].concat();
+fn shells(words: &[String], folder: &Folder, workdir: &ImagePath) -> Vec<&'static str> {
     let mut found = Vec::new();
     for word in words.iter().take(3) {
         found.extend(package_of(word.rsplit('/').next().unwrap_or(word)));
@@ -387,7 +400,7 @@ fn shells(command: &super::Command, folder: &Folder, workdir: &ImagePath) -> Vec
             found.extend(package_of(word.rsplit('/').next().unwrap_or(word)));
         }
     }
-    found.into_iter().map(str::to_owned).collect()
+    found
 }
 
 fn package_of(program: &str) -> Option<&'static str> {
