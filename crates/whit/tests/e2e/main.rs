@@ -23,6 +23,7 @@ mod explore;
 mod flags;
 mod formats;
 mod interrupts;
+mod languages;
 mod lint;
 mod projects;
 mod proof;
