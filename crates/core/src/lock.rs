@@ -48,7 +48,8 @@ pub struct Lock {
 pub struct Basis {
     /// `amd64`, `arm64`.
     pub architecture: String,
-    /// `3.11`.
+    /// `3.11`; empty for other languages.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub python: String,
     /// Debian's release; none on a base.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@
 
 mod archive;
 mod assemble;
+mod builder;
 mod compress;
 mod compressed_size;
 mod config;
@@ -34,6 +35,7 @@ mod ustar;
 mod wire;
 mod write_error;
 
+pub use builder::{BuildEngine, BuildError, BuildOrder, Builder, Built, FailedStep, step_of};
 pub use compress::{Compression, CompressionError};
 pub use compressed_size::CompressedSize;
 pub use config::ImageConfig;

@@ -1,15 +1,17 @@
 //! `whit shrink`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use whit_core::pipeline::Stopwatch;
+use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
+use whit_core::settings::Settings;
 use whit_core::source::FatRoot;
 use whit_oci::Reference;
 
+use super::dockerfile;
 use super::transports::transports;
-use super::wish::{Flags, finish};
+use super::wish::{Flags, entries, finish};
 use super::workplace::{Workplace, reference, settings_of, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
@@ -20,15 +22,19 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         probes: &args.probes,
         content: &args.content,
     };
-    let settings = settings_of(Path::new("."))?;
+    let flags_as_settings = Settings {
+        entry: entries(&args.probes)?,
+        ..Settings::default()
+    };
+    let settings = flags_as_settings.or(settings_of(Path::new("."))?);
     let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
-    let reference = reference(&args.image)?;
     let mut watch = Stopwatch::default();
+    let named = subject(args, place, &tools, &mut watch)?;
     screen.phase("unpacking the original", None);
     let original = watch.time("unpack", || {
         unpack_image(
-            &reference,
+            &named.reference,
             args.platform.as_deref(),
             flags.max_unpacked(),
             &tools,
@@ -38,9 +44,59 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         .around
         .source_date_epoch
         .unwrap_or_else(|| created(&original));
-    let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
+    let mut wish = flags.wish(&named.source, &named.small, epoch, &settings)?;
     wish.command = (!args.command.is_empty()).then(|| args.command.clone());
     finish(&original, &wish, &flags, &tools, &mut watch, screen)
+}
+
+/// What is to be shrunk.
+struct Subject {
+    /// As the user named it.
+    source: String,
+    reference: Reference,
+    /// What the small image is called.
+    small: String,
+}
+
+fn subject(
+    args: &Shrink,
+    place: &Workplace,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+) -> Result<Subject, Failure> {
+    if let Some(file) = &args.dockerfile {
+        let context = match &args.image {
+            Some(folder) => PathBuf::from(folder),
+            None => dockerfile::context_of(file),
+        };
+        let small = small_of_folder(&context);
+        let order = dockerfile::order(
+            file.clone(),
+            context,
+            &args.building,
+            args.probes.network,
+            args.platform.as_deref(),
+        );
+        let built = watch.time("build", || {
+            dockerfile::build(&order, &args.building, place, tools)
+        })?;
+        return Ok(Subject {
+            source: file.display().to_string(),
+            reference: built.reference,
+            small,
+        });
+    }
+    let source = args.image.clone().unwrap_or_default();
+    let reference = reference(&source)?;
+    if let Some(file) = dockerfile::meant(&reference) {
+        return Err(Failure::input(anyhow::anyhow!("{source} is a Dockerfile"))
+            .hint(format!("whit shrink --dockerfile {}", file.display())));
+    }
+    Ok(Subject {
+        small: small_name(&reference),
+        source,
+        reference,
+    })
 }
 
 /// When the original says that it was made: the small image is as old, so
@@ -52,6 +108,13 @@ fn created(original: &FatRoot) -> i64 {
         .and_then(serde_json::Value::as_str)
         .and_then(whit_core::emit::parse_rfc3339)
         .unwrap_or(0)
+}
+
+/// `services/API` → `api-small`.
+fn small_of_folder(folder: &Path) -> String {
+    let full = folder.canonicalize().unwrap_or_default();
+    let name = full.file_name().unwrap_or("image".as_ref());
+    format!("{}-small", name.to_string_lossy().to_lowercase())
 }
 
 /// `api.tar` and `registry.example/api:1` → `api-small`.

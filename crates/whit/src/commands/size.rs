@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use whit_core::inventory::Detail;
+use whit_core::pipeline::Tools;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
+use whit_oci::Image;
 
-use super::inventory;
 use super::transports::transports;
-use super::workplace::{Workplace, settings_of};
+use super::workplace::{Workplace, open_image, reference, settings_of};
+use super::{dockerfile, inventory};
 use crate::args::{Size, SizeLimits};
 use crate::ui::{self, Failure, Screen};
 
@@ -36,7 +38,11 @@ pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
         ..Detail::default()
     };
     for image in &args.images {
-        let inventory = inventory::read(image, &open(image)?, &detail, &tools)?;
+        let opened = match dockerfile::meant(&reference(image)?) {
+            Some(file) => built(&file, args, place, &tools)?,
+            None => open(image)?,
+        };
+        let inventory = inventory::read(image, &opened, &detail, &tools)?;
         let size = measure(image, &inventory, &present, bandwidths);
         over.extend(excesses(&size, &inventory, &budget));
         sizes.push(size);
@@ -59,6 +65,19 @@ pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
         Failure::refused(anyhow::anyhow!("{}", ui::over_budget(&over)))
             .hint("make it smaller with `whit shrink`, or raise the limit".to_owned()),
     )
+}
+
+/// The image that an engine builds from a Dockerfile.
+fn built(file: &Path, args: &Size, place: &Workplace, tools: &Tools<'_>) -> Result<Image, Failure> {
+    let order = dockerfile::order(
+        file.to_owned(),
+        dockerfile::context_of(file),
+        &args.building,
+        args.network,
+        args.platform.as_deref(),
+    );
+    let built = dockerfile::build(&order, &args.building, place, tools)?;
+    open_image(&built.reference, None, tools)
 }
 
 /// The limits of the command line.

@@ -30,6 +30,21 @@ impl Workplace {
         })
     }
 
+    /// A place for one of several works of a command, to be dropped when it is
+    /// done; `cold` if nothing of earlier works may be at hand.
+    pub fn another(&self, cold: bool) -> Result<Self, Failure> {
+        let workspace = Workspace::create(&self.around.cache)?;
+        let cache = match cold {
+            true => CacheDirs::new(&workspace.folder("cache")?),
+            false => self.cache.clone(),
+        };
+        Ok(Self {
+            around: self.around.clone(),
+            cache,
+            workspace,
+        })
+    }
+
     pub fn tools<'a>(&'a self, screen: &'a Screen, transports: &'a Transports) -> Tools<'a> {
         Tools {
             cache: &self.cache,
