@@ -7,6 +7,7 @@ mod dockerfile;
 pub mod explore;
 mod inventory;
 pub mod lint;
+pub mod matrix;
 pub mod run;
 pub mod shrink;
 pub mod size;
