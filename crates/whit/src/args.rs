@@ -571,7 +571,7 @@ pub struct Matrix {
     /// Seconds that an image may take until it ends or listens
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub start_timeout: u64,
-    /// Let the steps of the builds and the images use the host's network
+    /// Let the steps of the builds use the host's network; images run without one
     #[arg(long, value_name = "WHICH", default_value = "none")]
     pub network: NetworkChoice,
     /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)

@@ -20,6 +20,7 @@ pub struct Circumstances {
     pub engine: String,
     pub build_args: Vec<String>,
     pub target: Option<String>,
+    /// Of the builds; images are tried without one.
     pub host_network: bool,
     pub start_seconds: u64,
     pub shrink: bool,

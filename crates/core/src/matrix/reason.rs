@@ -190,10 +190,9 @@ impl fmt::Display for Reason {
                 "the CA certificates of the image do not have the one that signed the \
                  server's certificate",
             ),
-            Self::NoNetwork { said } => write!(
-                f,
-                "it needs a network, and was tried without one ({said}): --network host"
-            ),
+            Self::NoNetwork { said } => {
+                write!(f, "it needs a network, and is tried without one: {said}")
+            }
             Self::Failed { how, said } if said.is_empty() => write!(f, "it {how}"),
             Self::Failed { how, said } => write!(f, "it {how}: {said}"),
             Self::Silent { seconds } => {

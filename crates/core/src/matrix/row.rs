@@ -12,7 +12,7 @@ pub struct Row {
     pub trial: Trial,
     /// Why it does not work, if so: by itself, or beside the others.
     pub reason: Option<Reason>,
-    /// The smallest of its program that works.
+    /// The smallest of its program that works, where there are several rows.
     pub smallest: bool,
 }
 
@@ -56,7 +56,9 @@ pub fn rows(tried: Vec<(Variant, Trial)>) -> Vec<Row> {
         compare(&mut rows, at);
         let size = |at: &&usize| rows[**at].trial.sizes.map(|sizes| sizes.uncompressed);
         let working = at.iter().filter(|at| rows[**at].works());
-        if let Some(smallest) = working.min_by_key(size).copied() {
+        if at.len() > 1
+            && let Some(smallest) = working.min_by_key(size).copied()
+        {
             rows[smallest].smallest = true;
         }
     }
@@ -99,6 +101,12 @@ fn compare(rows: &mut [Row], of_program: &[usize]) {
 
 /// The first answer to the same question that is another one.
 fn difference(one: &[Answered], other: &[Answered]) -> Option<String> {
+    let ends = |all: &[Answered]| all.iter().any(|answered| answered.question.is_empty());
+    match (ends(one), ends(other)) {
+        (true, false) => return Some("it listens on a port".to_owned()),
+        (false, true) => return Some("it ends by itself".to_owned()),
+        _ => {}
+    }
     one.iter().find_map(|a| {
         let b = other.iter().find(|b| b.question == a.question)?;
         if verify::same_words(&a.answer, &b.answer) {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
-use whit_sandbox::{Exit, Network};
+use whit_sandbox::Exit;
 
 use super::{Reason, diagnose};
 use crate::observe::{self, Answer, Kind, Observation, ProbePlan, Stage};
@@ -51,7 +51,7 @@ pub struct Answered {
     pub answer: String,
 }
 
-/// Runs an image once. What it answers comes back, or why it does not work.
+/// Runs an image once, with loopback as its only network. What it answers comes back, or why it does not work.
 ///
 /// # Errors
 /// [`observe::Error::Cancelled`], and what keeps whit itself from working; what
@@ -59,13 +59,11 @@ pub struct Answered {
 pub fn try_image(
     root: &FatRoot,
     plan: &ProbePlan,
-    network: Network,
     scratch: &Path,
     cancel: &AtomicBool,
 ) -> Result<(Option<Reason>, Vec<Answered>), observe::Error> {
-    let mut stage =
+    let stage =
         Stage::new(&root.dirs, &root.config, &root.tree, scratch)?.with_limits(&plan.limits);
-    stage.network = network;
     let seen = match observe::observe(&stage, plan, false, cancel) {
         Ok(seen) => seen,
         Err(observe::Error::NoCommand) => return Ok((Some(Reason::NoCommand), Vec::new())),

@@ -22,7 +22,7 @@ use whit_core::size::{Bandwidth, Present, measure};
 use whit_core::source::{self, FatRoot};
 use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::{BuildError, Builder, Built, Compression, Image, Transports};
-use whit_sandbox::{Network, Trace};
+use whit_sandbox::Trace;
 
 use super::dockerfile::{failed, order};
 use super::wish::failure;
@@ -271,12 +271,8 @@ impl Workshop<'_> {
         let cancelled = || self.cancel.load(Ordering::Relaxed);
         let root = source::image::open(&image, &workspace.folder("image")?, None, &cancelled)
             .map_err(|error| failure(error.into()))?;
-        let network = match self.args.network {
-            NetworkChoice::Host => Network::Host,
-            NetworkChoice::None => Network::Private,
-        };
         let scratch = workspace.folder("stage")?;
-        let (reason, answered) = try_image(&root, &self.probes(), network, &scratch, self.cancel)
+        let (reason, answered) = try_image(&root, &self.probes(), &scratch, self.cancel)
             .map_err(|error| failure(error.into()))?;
         trial.reason = reason;
         trial.answered = answered;
@@ -349,7 +345,7 @@ impl Workshop<'_> {
             probes: self.probes(),
             replayed: Trace::new(),
             command: None,
-            host_network: self.args.network == NetworkChoice::Host,
+            host_network: false,
             accept_differences: false,
             rescue: None,
             destination: None,

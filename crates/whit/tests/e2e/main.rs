@@ -22,6 +22,7 @@ mod flags;
 mod formats;
 mod interrupts;
 mod lint;
+mod matrix;
 mod projects;
 mod proof;
 mod reproducible;
