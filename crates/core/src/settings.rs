@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::observe::{Probe, ProbeError, ProbeTable};
+use crate::observe::{Entry, EntryError, EntryTable, Probe, ProbeError, ProbeTable};
 use crate::plan::Policy;
 use crate::size::Budget;
 use crate::transform::PythonCode;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub policy: Option<Policy>,
     pub keep: Option<Vec<String>>,
     pub drop: Option<Vec<String>>,
+    /// Debian packages in the runtime, for programs that the app starts.
+    pub packages: Option<Vec<String>>,
     /// Debian packages that only the build of source distributions needs.
     pub build_packages: Option<Vec<String>>,
     pub python_code: Option<PythonCode>,
@@ -56,6 +58,8 @@ pub struct Settings {
     /// `[REGISTRY=]HOST[/FOLDER]`: asked before the registry itself.
     pub registry_mirrors: Option<Vec<String>>,
     pub probe: Option<Vec<ProbeTable>>,
+    /// Programs that the image is started with besides its own.
+    pub entry: Option<Vec<EntryTable>>,
     /// What `whit size` accepts.
     pub budget: Option<Budget>,
 }
@@ -87,6 +91,12 @@ pub enum SettingsError {
         number: usize,
         problem: ProbeError,
     },
+    #[error("{path}: [[entry]] number {number}: {problem}")]
+    Entry {
+        path: PathBuf,
+        number: usize,
+        problem: EntryError,
+    },
 }
 
 impl SettingsError {
@@ -95,6 +105,7 @@ impl SettingsError {
         match self {
             SettingsError::Read { .. } | SettingsError::Parse { .. } => None,
             SettingsError::Probe { problem, .. } => problem.hint(),
+            SettingsError::Entry { problem, .. } => problem.hint(),
         }
     }
 }
@@ -145,8 +156,8 @@ impl Settings {
     /// These settings, and where they are silent those of `lower`.
     ///
     /// Names in `env` and `labels` are settings of their own; the globs of
-    /// `keep` and `drop`, the build packages, the mirrors and the probes of both
-    /// add up.
+    /// `keep` and `drop`, the build packages, the mirrors, the probes and the
+    /// entries of both add up.
     pub fn or(self, lower: Settings) -> Settings {
         Settings {
             // A command of one's own replaces a lower entrypoint too: the two
@@ -168,12 +179,14 @@ impl Settings {
             policy: self.policy.or(lower.policy),
             keep: append(self.keep, lower.keep),
             drop: append(self.drop, lower.drop),
+            packages: append(self.packages, lower.packages),
             build_packages: append(self.build_packages, lower.build_packages),
             python_code: self.python_code.or(lower.python_code),
             compress: self.compress.or(lower.compress),
             output: self.output.or(lower.output),
             registry_mirrors: append(self.registry_mirrors, lower.registry_mirrors),
             probe: append(self.probe, lower.probe),
+            entry: append(self.entry, lower.entry),
             budget: match (self.budget, lower.budget) {
                 (Some(high), Some(low)) => Some(high.or(low)),
                 (high, low) => high.or(low),
@@ -185,6 +198,15 @@ impl Settings {
         for (i, probe) in self.probe.iter().flatten().enumerate() {
             if let Err(problem) = Probe::try_from(probe.clone()) {
                 return Err(SettingsError::Probe {
+                    path: path.to_owned(),
+                    number: i + 1,
+                    problem,
+                });
+            }
+        }
+        for (i, entry) in self.entry.iter().flatten().enumerate() {
+            if let Err(problem) = Entry::try_from(entry.clone()) {
+                return Err(SettingsError::Entry {
                     path: path.to_owned(),
                     number: i + 1,
                     problem,
@@ -229,7 +251,10 @@ fn append<T>(high: Option<Vec<T>>, low: Option<Vec<T>>) -> Option<Vec<T>> {
     }
 }
 
-fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+/// A command: a list of words, or one text that is split as a shell would.
+pub(crate) fn words<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a text or a list of texts")]
     enum Words {
@@ -247,7 +272,9 @@ fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String
     Ok(Some(words))
 }
 
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn text_or_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a name or a number")]
     enum Either {
@@ -324,6 +351,13 @@ mod tests {
             [[probe]]
             exec = "python -V"
 
+            [[entry]]
+            command = "python -m app.worker"
+            env = { QUEUE = "mail" }
+
+            [[entry.probe]]
+            exec = "python -m app.worker --once"
+
             [budget]
             size = "20MB"
             packages = { numpy = "30MB" }
@@ -344,6 +378,8 @@ mod tests {
         assert_eq!(ports, ["8000/tcp", "53/udp"]);
         assert_eq!(settings.policy, Some(Policy::Tight));
         assert_eq!(settings.probe.unwrap().len(), 2);
+        let entries = settings.entry.unwrap();
+        assert_eq!((entries.len(), entries[0].probe.len()), (1, 1));
         let budget = settings.budget.unwrap();
         assert_eq!(budget.size, Some(Bytes(20_000_000)));
         assert_eq!(budget.packages["numpy"], Bytes(30_000_000));
@@ -361,6 +397,10 @@ mod tests {
             (
                 "[[probe]]\nhttp = \"GET /\"\nexec = \"ls\"\n",
                 ["number 1", "asks one question"],
+            ),
+            (
+                "[[entry]]\nuser = \"app\"\n",
+                ["[[entry]] number 1", "no command"],
             ),
             (
                 "[[probe]]\nexec = \"ls\"\nretries = 200\n",

@@ -92,6 +92,8 @@ fn works(seen: &Observation) -> bool {
             let answers = seen.outcomes.iter().map(|outcome| &outcome.answer);
             seen.own.exit.is_none() && !answers.clone().any(broken)
         }
+        // It went to work, and did not end by itself.
+        Kind::Worker => seen.own.exit.is_none(),
         Kind::Silent | Kind::NotStarted(_) => false,
     }
 }

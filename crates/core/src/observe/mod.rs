@@ -11,6 +11,7 @@ mod agenda;
 mod app;
 mod automatic;
 mod door;
+mod entry;
 mod error;
 mod exec;
 pub mod forward;
@@ -27,6 +28,7 @@ mod stage;
 mod users;
 
 pub use door::files;
+pub use entry::{Entry, EntryError, EntryTable};
 pub use error::Error;
 pub use limits::Limits;
 pub use observation::{Answer, Kind, Observation, Outcome, Output, Stop};

@@ -12,12 +12,12 @@ use whit_core::settings::{Port, Settings};
 use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
-use whit_core::source::project::{self, Project};
+use whit_core::source::project::{self, Detected, Project};
 use whit_oci::Reference;
 use whit_oci::download::{Cache, Client};
 
 use super::transports::transports;
-use super::wish::{Flags, finish};
+use super::wish::{Flags, entries, finish};
 use super::workplace::{Workplace, open_image, reference, settings_of};
 use crate::args::Build;
 use crate::surroundings::Surroundings;
@@ -33,7 +33,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     let mut watch = Stopwatch::default();
 
     let settings = settings(args, around)?;
-    let transports = transports(around, &args.registries, &settings)?;
+    let transports = transports(around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let wanted = settings.base.as_deref().map(reference).transpose()?;
     let base = match &wanted {
@@ -48,12 +48,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
-    for line in &project.detected {
-        screen.note(&format!(
-            "{:<10} {}  because {}",
-            line.what, line.value, line.because
-        ));
-    }
+    tell(&project.detected, screen);
 
     let lock_place = lock_place(&project);
     let foreign: Vec<PathBuf> = wanted
@@ -79,7 +74,10 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
             &mut watch,
         )?,
         None => {
-            let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
+            let downloads = Cache::open(
+                tools.cache.downloads()?,
+                Client::new(&around.proxies(), &around.cancel)?,
+            )?;
             let larder = Larder {
                 mirror: &mirror(settings.mirror.as_deref())?,
                 desk: Desk {
@@ -89,10 +87,12 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
                     now: around.now,
                 },
                 build_packages: settings.build_packages.as_deref().unwrap_or_default(),
+                runtime: None,
             };
             cook(&recipe, Foundation::Debian(larder), &tools, &mut watch)?
         }
     };
+    tell(&cooked.detected, screen);
     for warning in &cooked.warnings {
         screen.note(warning);
     }
@@ -105,7 +105,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
         &settings,
     )?;
     wish.mtime = Some(epoch);
-    wish.detected = detected(&project);
+    wish.detected = detected(project.detected.iter().chain(&cooked.detected));
     wish.provenance.version = project.version.clone();
     let done = finish(&original, &wish, &flags, &tools, &mut watch, screen)?;
     // Like the image, only when all is well.
@@ -134,7 +134,7 @@ fn open_base(
     })
 }
 
-fn cook(
+pub fn cook(
     recipe: &Recipe<'_>,
     foundation: Foundation<'_>,
     tools: &Tools<'_>,
@@ -146,7 +146,7 @@ fn cook(
     })
 }
 
-/// Flags before the environment before files.
+/// What the flags, and then others, decide.
 fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
     let flags = Settings {
         command: (!args.command.is_empty()).then(|| args.command.clone()),
@@ -159,17 +159,25 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
         base: args.base.clone(),
+        entry: entries(&args.probes)?,
+        packages: (!args.package.is_empty()).then(|| args.package.clone()),
         build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
         ..Settings::default()
     };
+    layered(flags, &args.dir, around)
+}
+
+/// What the user decided about a project: flags before the environment before
+/// files.
+pub fn layered(flags: Settings, dir: &Path, around: &Surroundings) -> Result<Settings, Failure> {
     let environment = Settings {
         mirror: around.environment.get("WHIT_DEBIAN_MIRROR").cloned(),
         ..Settings::default()
     };
-    let folder = if args.dir.is_file() {
-        args.dir.parent().unwrap_or(Path::new("."))
+    let folder = if dir.is_file() {
+        dir.parent().unwrap_or(Path::new("."))
     } else {
-        &args.dir
+        dir
     };
     let files = settings_of(folder)?;
     let files = Settings {
@@ -208,7 +216,7 @@ fn pairs(texts: &[String], flag: &str) -> Result<Option<BTreeMap<String, String>
     Ok(Some(found))
 }
 
-fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
+pub fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     let found = match wished {
         Some(text) => Mirror::given(text),
         None => Mirror::of_host(Path::new("/etc/apt")),
@@ -219,10 +227,10 @@ fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     })
 }
 
-/// `whit.lock` in the project; a single script's is named after it.
-fn lock_place(project: &Project) -> PathBuf {
-    match &project.script {
-        Some(script) => script.with_extension("whit.lock"),
+/// `whit.lock` in the project; a single file's is named after it.
+pub fn lock_place(project: &Project) -> PathBuf {
+    match &project.file {
+        Some(file) => file.with_extension("whit.lock"),
         None => project.root.join("whit.lock"),
     }
 }
@@ -239,17 +247,24 @@ fn keep_lock(lock: &Lock, place: &Path, screen: &Screen) {
 }
 
 /// This machine's architecture, for which Debian and Go have the same name.
-fn debian_architecture() -> &'static str {
+pub fn debian_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
     }
 }
 
-fn detected(project: &Project) -> Vec<DetectedLine> {
-    project
-        .detected
-        .iter()
+fn tell(lines: &[Detected], screen: &Screen) {
+    for line in lines {
+        screen.note(&format!(
+            "{:<10} {}  because {}",
+            line.what, line.value, line.because
+        ));
+    }
+}
+
+fn detected<'a>(lines: impl Iterator<Item = &'a Detected>) -> Vec<DetectedLine> {
+    lines
         .map(|line| DetectedLine {
             what: line.what.to_owned(),
             value: line.value.clone(),

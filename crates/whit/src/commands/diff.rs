@@ -13,7 +13,12 @@ use crate::args::Diff;
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Diff, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(&place.around, &args.registries, &Settings::default())?;
+    let transports = transports(
+        &place.around,
+        &args.registries,
+        &Settings::default(),
+        screen,
+    )?;
     let tools = place.tools(screen, &transports);
     let detail = Detail {
         digests: true,

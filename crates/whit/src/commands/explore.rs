@@ -20,7 +20,12 @@ use crate::args::Explore;
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Explore, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(&place.around, &args.registries, &Settings::default())?;
+    let transports = transports(
+        &place.around,
+        &args.registries,
+        &Settings::default(),
+        screen,
+    )?;
     let tools = place.tools(screen, &transports);
     let exploration = look(args, &tools)?;
     screen.clear();

@@ -30,7 +30,9 @@ pub fn read(
     detail: &Detail,
     tools: &Tools<'_>,
 ) -> Result<Inventory, Failure> {
-    tools.progress.phase(&format!("reading {text}"), None);
+    tools
+        .progress
+        .phase(&format!("reading {text}"), image.bytes_to_come());
     let cancelled = || tools.check_cancelled().is_err();
     inventory::read(image, detail, &cancelled).map_err(|error| match error {
         InventoryError::Cancelled => failure(pipeline::Error::Interrupted),

@@ -92,7 +92,7 @@ impl Subject<'_> {
         };
         let place = Workplace::open()?;
         let settings = Settings::default();
-        let transports = transports(&place.around, &self.args.registries, &settings)?;
+        let transports = transports(&place.around, &self.args.registries, &settings, screen)?;
         let tools = place.tools(screen, &transports);
         screen.phase("reading the image", None);
         let image = open_image(&reference(image)?, self.args.platform.as_deref(), &tools)?;

@@ -345,6 +345,7 @@ impl Workshop<'_> {
             probes: self.probes(),
             replayed: Trace::new(),
             command: None,
+            entries: Vec::new(),
             host_network: false,
             accept_differences: false,
             rescue: None,

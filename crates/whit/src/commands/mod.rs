@@ -2,12 +2,14 @@
 
 pub mod build;
 pub mod cache;
+pub mod compare;
 pub mod diff;
 mod dockerfile;
 pub mod explore;
 mod inventory;
 pub mod lint;
 pub mod matrix;
+pub mod recipe;
 pub mod run;
 pub mod shrink;
 pub mod size;

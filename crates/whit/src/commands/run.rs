@@ -16,7 +16,12 @@ use crate::args::{NetworkChoice, Run};
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(&place.around, &args.registries, &Settings::default())?;
+    let transports = transports(
+        &place.around,
+        &args.registries,
+        &Settings::default(),
+        screen,
+    )?;
     let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
     let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
+use whit_core::settings::Settings;
 use whit_core::source::FatRoot;
 use whit_oci::Reference;
 
 use super::dockerfile;
 use super::transports::transports;
-use super::wish::{Flags, finish};
+use super::wish::{Flags, entries, finish};
 use super::workplace::{Workplace, reference, settings_of, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
@@ -21,8 +22,12 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         probes: &args.probes,
         content: &args.content,
     };
-    let settings = settings_of(Path::new("."))?;
-    let transports = transports(&place.around, &args.registries, &settings)?;
+    let flags_as_settings = Settings {
+        entry: entries(&args.probes)?,
+        ..Settings::default()
+    };
+    let settings = flags_as_settings.or(settings_of(Path::new("."))?);
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let mut watch = Stopwatch::default();
     let named = subject(args, place, &tools, &mut watch)?;

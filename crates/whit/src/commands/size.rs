@@ -17,7 +17,7 @@ use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let settings = settings_of(Path::new("."))?;
-    let transports = transports(&place.around, &args.registries, &settings)?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
     let budget = limits(&args.limits)?.or(settings.budget.unwrap_or_default());

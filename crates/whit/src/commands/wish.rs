@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use whit_core::emit::Provenance;
-use whit_core::observe::{ExecProbe, Limits, Probe, ProbePlan};
+use whit_core::observe::{Entry, EntryError, EntryTable, ExecProbe, Limits, Probe, ProbePlan};
 use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
@@ -75,9 +75,10 @@ impl Flags<'_> {
             strip: !self.content.no_strip,
             compression,
             run: !self.probes.no_run,
-            probes: self.probe_plan(settings)?,
+            probes: probe_plan(self.probes, settings)?,
             replayed: self.replayed()?,
             command: None,
+            entries: entries_of(settings)?,
             host_network: self.probes.network == NetworkChoice::Host,
             accept_differences: self.probes.accept_differences,
             rescue: self.output.rescue.then(|| rescue(&destination)),
@@ -109,45 +110,69 @@ impl Flags<'_> {
         }
         Ok(all)
     }
+}
 
-    fn probe_plan(&self, settings: &Settings) -> Result<ProbePlan, Failure> {
-        let flags = self.probes;
-        let mut given = Vec::new();
-        for table in settings.probe.iter().flatten() {
-            given.push(Probe::try_from(table.clone())?);
-        }
-        for text in &flags.probe {
-            let probe = Probe::http(text)
-                .map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
-            given.push(probe);
-        }
-        for text in &flags.exec {
-            let probe = Probe::exec(text)
-                .map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
-            given.push(probe);
-        }
-        if let Some(stdin) = &flags.stdin {
-            readable(stdin, "--stdin")?;
-            given.push(Probe::Exec(ExecProbe {
-                stdin: Some(stdin.clone()),
-                ..ExecProbe::default()
-            }));
-        }
-        if let Some(script) = &flags.test {
-            readable(script, "--test")?;
-            given.push(Probe::Script(absolute(script)?));
-        }
-        let limit = Duration::from_secs(flags.probe_timeout);
-        let mut plan = ProbePlan::new(given);
-        plan.limits = Limits {
-            start: Duration::from_secs(flags.start_timeout),
-            request: limit,
-            exec: limit,
-            ..Limits::default()
-        };
-        plan.allow_failure = flags.allow_failure;
-        Ok(plan)
+/// The questions that flags and files give; automatic ones are found on the way.
+pub fn probe_plan(flags: &Probes, settings: &Settings) -> Result<ProbePlan, Failure> {
+    let mut given = Vec::new();
+    for table in settings.probe.iter().flatten() {
+        given.push(Probe::try_from(table.clone())?);
     }
+    for text in &flags.probe {
+        let probe =
+            Probe::http(text).map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
+        given.push(probe);
+    }
+    for text in &flags.exec {
+        let probe =
+            Probe::exec(text).map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
+        given.push(probe);
+    }
+    if let Some(stdin) = &flags.stdin {
+        readable(stdin, "--stdin")?;
+        given.push(Probe::Exec(ExecProbe {
+            stdin: Some(stdin.clone()),
+            ..ExecProbe::default()
+        }));
+    }
+    if let Some(script) = &flags.test {
+        readable(script, "--test")?;
+        given.push(Probe::Script(absolute(script)?));
+    }
+    let limit = Duration::from_secs(flags.probe_timeout);
+    let mut plan = ProbePlan::new(given);
+    plan.limits = Limits {
+        start: Duration::from_secs(flags.start_timeout),
+        request: limit,
+        exec: limit,
+        ..Limits::default()
+    };
+    plan.allow_failure = flags.allow_failure;
+    Ok(plan)
+}
+
+/// The programs of `--also`, as settings.
+pub fn entries(probes: &Probes) -> Result<Option<Vec<EntryTable>>, Failure> {
+    let also = probes.also.iter();
+    let entries: Vec<EntryTable> = also
+        .map(|text| EntryTable::parse(text).map_err(entry_failure))
+        .collect::<Result<_, _>>()?;
+    Ok((!entries.is_empty()).then_some(entries))
+}
+
+/// What settings say an image is started with besides its own command.
+pub fn entries_of(settings: &Settings) -> Result<Vec<Entry>, Failure> {
+    settings
+        .entry
+        .iter()
+        .flatten()
+        .map(|table| Entry::try_from(table.clone()).map_err(entry_failure))
+        .collect::<Result<_, _>>()
+}
+
+fn entry_failure(error: EntryError) -> Failure {
+    let hint = error.hint();
+    Failure::input(error).hint(hint)
 }
 
 /// Runs the pipeline and shows what came of it.

@@ -13,9 +13,11 @@
 
 mod bad_input;
 mod base;
+mod compare;
 mod crafted;
 mod diff;
 mod dockerfile;
+mod entries;
 mod examples;
 mod explore;
 mod flags;
