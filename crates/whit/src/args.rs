@@ -90,8 +90,7 @@ pub enum Command {
     ///
     /// A full Debian, a slim one, distroless's packages and whit's own images,
     /// each put together from Debian packages without an engine, run and asked the
-    /// same. With an engine, the Dockerfiles that people write for it are built
-    /// too. What cannot be had here is listed with the reason.
+    /// same. What cannot be had here is listed with the reason.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Box<Compare>),
 
@@ -223,8 +222,7 @@ Examples:
   whit compare                        # the project in this folder
   whit compare examples/fastapi --markdown > sizes.md
   whit compare --only rare --only legendary --html sizes.html
-  whit compare --cold                 # builds everything a second time, from nothing
-  whit compare --emit-dockerfiles dockerfiles --engine podman --network host";
+  whit compare --cold                 # builds everything a second time, from nothing";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -303,14 +301,6 @@ pub struct Build {
     /// Debian package in the runtime, for a program or library that the app needs
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub package: Vec<String>,
-    /// Java modules in the runtime beside those that the classes name
-    #[arg(
-        long,
-        value_name = "NAMES",
-        value_delimiter = ',',
-        help_heading = "Runtime"
-    )]
-    pub add_modules: Vec<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,
@@ -620,52 +610,6 @@ pub struct Form {
 }
 
 #[derive(Debug, Args)]
-pub struct Compare {
-    /// The project's folder, or one Python file
-    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
-    pub dir: PathBuf,
-    /// What the images run, if it is not what whit finds
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
-    /// Only these: common, magic, rare, epic, legendary, tight
-    #[arg(long, value_name = "STRATEGY")]
-    pub only: Vec<Strategy>,
-    /// Measure the time to build from nothing, too: downloads included
-    #[arg(long)]
-    pub cold: bool,
-
-    /// Python's version: 3.11 or 3.13
-    #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
-    pub python: Option<String>,
-    /// Debian's suite: bookworm or trixie
-    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
-    pub suite: Option<String>,
-    /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
-    #[arg(long, value_name = "URL", help_heading = "Runtime")]
-    pub mirror: Option<String>,
-
-    #[command(flatten)]
-    pub probes: Probes,
-    #[command(flatten)]
-    pub registries: Registries,
-    #[command(flatten)]
-    pub form: Form,
-    /// Build Dockerfiles with this engine (default: the first that is there): docker, podman
-    /// or buildah
-    #[arg(long, value_name = "ENGINE", help_heading = "Dockerfiles")]
-    pub engine: Option<BuildEngine>,
-    /// Build no Dockerfiles
-    #[arg(long, conflicts_with = "engine", help_heading = "Dockerfiles")]
-    pub no_engine: bool,
-    /// Keep the Dockerfiles of the trade in this folder
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Dockerfiles")]
-    pub emit_dockerfiles: Option<PathBuf>,
-    /// Write a page with bar charts; it needs nothing but a browser
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
-    pub html: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
 pub struct Matrix {
     /// The folder with the Dockerfiles, and what they copy
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
@@ -696,6 +640,42 @@ pub struct Matrix {
     pub building: Building,
     #[command(flatten)]
     pub form: Form,
+}
+
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The project's folder, or one Python file
+    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub dir: PathBuf,
+    /// What the images run, if it is not what whit finds
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// Only these: common, magic, rare, epic, legendary, tight
+    #[arg(long, value_name = "STRATEGY")]
+    pub only: Vec<Strategy>,
+    /// Measure the time to build from nothing, too: downloads included
+    #[arg(long)]
+    pub cold: bool,
+
+    /// Python's version: 3.11 or 3.13
+    #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
+    pub python: Option<String>,
+    /// Debian's suite: bookworm or trixie
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub suite: Option<String>,
+    /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
+    #[arg(long, value_name = "URL", help_heading = "Runtime")]
+    pub mirror: Option<String>,
+
+    #[command(flatten)]
+    pub probes: Probes,
+    #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
+    pub form: Form,
+    /// Write a page with bar charts; it needs nothing but a browser
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

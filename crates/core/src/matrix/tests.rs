@@ -162,7 +162,7 @@ fn last_words() {
         ),
         (
             "ImportError: libblas.so.3: cannot open shared object file: No such file or directory",
-            "an extension (ImportError) needs libblas.so.3, which the image lacks",
+            "a module of /app needs libblas.so.3, which the image lacks",
         ),
         (
             "/app: /lib/libc.so.6: version `GLIBC_2.38' not found (required by /app)",

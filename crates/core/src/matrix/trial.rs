@@ -92,7 +92,9 @@ fn works(seen: &Observation) -> bool {
             let answers = seen.outcomes.iter().map(|outcome| &outcome.answer);
             seen.own.exit.is_none() && !answers.clone().any(broken)
         }
-        Kind::Worker | Kind::Silent | Kind::NotStarted(_) => false,
+        // It went to work, and did not end by itself.
+        Kind::Worker => seen.own.exit.is_none(),
+        Kind::Silent | Kind::NotStarted(_) => false,
     }
 }
 

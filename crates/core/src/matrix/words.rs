@@ -37,10 +37,12 @@ fn library(line: &str, program: &str) -> Option<Reason> {
     } else {
         return None;
     };
-    let by = ["ImportError", "java.lang.UnsatisfiedLinkError"];
-    let program = match by.iter().find(|by| line.contains(**by)) {
-        Some(by) => format!("an extension ({by})"),
-        None => program.to_owned(),
+    // The loader says so before the program runs, `dlopen` while it does.
+    let at_start = line.contains("error while loading shared libraries")
+        || line.contains("Error loading shared library");
+    let program = match at_start {
+        true => program.to_owned(),
+        false => format!("a module of {program}"),
     };
     Some(Reason::NoLibrary {
         program,

@@ -168,14 +168,14 @@ fn without_time(line: &str) -> &str {
 /// What a step said that is not the builder's: its first error, or else its
 /// last words.
 fn said(lines: &[&str], of_builder: &[&str]) -> String {
-    let own = lines.iter().filter(|line| {
+    let mut own = lines.iter().filter(|line| {
         let by_builder = of_builder.iter().any(|start| line.starts_with(start));
         !line.trim().is_empty() && !by_builder
     });
     let is_error = |line: &&&str| {
         line.starts_with("E: ") || line.starts_with("ERROR") || line.contains("error: ")
     };
-    let line = own.clone().find(is_error).or_else(|| own.last());
+    let line = own.clone().find(is_error).or_else(|| own.next_back());
     line.map_or("it failed without a word", |line| line.trim())
         .to_owned()
 }
