@@ -72,7 +72,7 @@ impl<'a> Reaching<'a> {
             original,
             command,
             surroundings: surroundings::surroundings(original),
-            elf: Elf::new(original).with_any_charset(interpreted.is_any()),
+            elf: Elf::new(original).with_any_charset(interpreted.packages()),
             shell: Shell::new(original),
             interpreted,
             config,
@@ -193,6 +193,8 @@ fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     };
     let config = &original.config;
     let mut roots = as_root(How::Command, programs.of_argv(&command(original, wish)));
+    // An entrypoint that is a script mostly ends with `exec "$@"`.
+    roots.extend(as_root(How::Command, programs.of_argv(&config.cmd())));
     for entry in &wish.entries {
         let programs = Programs::of_config(&original.tree, &entry.config(config));
         let how = How::Entry(entry.to_string());
