@@ -177,6 +177,8 @@ fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let config = &original.config;
     let command = wish.command.clone().unwrap_or_else(|| config.command());
     let mut roots = as_root(How::Command, programs.of_argv(&command));
+    // An entrypoint that is a script mostly ends with `exec "$@"`.
+    roots.extend(as_root(How::Command, programs.of_argv(&config.cmd())));
     for entry in &wish.entries {
         let programs = Programs::of_config(&original.tree, &entry.config(config));
         let how = How::Entry(entry.to_string());

@@ -26,6 +26,7 @@ mod interrupts;
 mod lint;
 mod projects;
 mod proof;
+mod recipe;
 mod reproducible;
 mod rescue;
 mod size;

@@ -227,6 +227,21 @@ impl<'a> Elf<'a> {
                 found.reach(tree, &path, how);
             }
         }
+        // A program that is linked statically imports nothing, and names the
+        // folder.
+        let names_locales =
+            object.facts.is_static
+                && object.facts.strings.paths.iter().any(|path| {
+                    path == "/usr/lib/locale" || path == "/usr/lib/locale/locale-archive"
+                });
+        if imports.contains(&Function::Locale) || names_locales {
+            found.edges.extend(surroundings::locales(self.root));
+        }
+        // libssl hands on what others ask it for.
+        let name = tree.path(object.file).name();
+        if imports.contains(&Function::Authorities) && !is_openssl(name) {
+            found.edges.extend(surroundings::authorities(self.root));
+        }
         // Python offers `os.system` to everybody; who uses it is seen in the
         // Python code.
         if imports.contains(&Function::Shell) && !is_runtime {
@@ -278,7 +293,7 @@ impl<'a> Elf<'a> {
                 .edges
                 .extend(zones.into_iter().map(|id| (id, how.clone())));
         }
-        if object.facts.strings.authorities {
+        if object.facts.strings.authorities && !is_openssl(tree.path(object.file).name()) {
             found.edges.extend(surroundings::authorities(self.root));
         }
     }
@@ -358,10 +373,15 @@ impl Analyzer for Elf<'_> {
     }
 }
 
-/// Libraries that check certificates.
+/// Libraries that find certificate authorities by themselves.
 fn is_tls(name: &[u8]) -> bool {
-    const TLS: [&[u8]; 4] = [b"libssl.", b"libssl-", b"libgnutls", b"libnss3."];
-    TLS.iter().any(|prefix| name.starts_with(prefix))
+    name.starts_with(b"libgnutls") || name.starts_with(b"libnss3.")
+}
+
+/// OpenSSL's libraries name and offer everything; what counts is who asks.
+fn is_openssl(name: &[u8]) -> bool {
+    const OPENSSL: [&[u8]; 4] = [b"libssl.", b"libssl-", b"libcrypto.", b"libcrypto-"];
+    OPENSSL.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Paths that programs name without needing what is there now.

@@ -1,7 +1,8 @@
-//! Scripts: who interprets them, and what shell scripts run.
+//! Scripts: who interprets them, and what shell scripts and settings run.
 
 mod commands;
 mod programs;
+mod settings;
 mod words;
 
 use std::fs::File;
@@ -45,6 +46,13 @@ impl<'a> Shell<'a> {
         }
         open.take(MAX_SCRIPT - 2).read_to_end(&mut head).ok()?;
         Some(head)
+    }
+
+    /// The content of a file that is no longer than scripts are.
+    fn whole(&self, file: FileId) -> Option<Vec<u8>> {
+        let fits = self.root.tree.node(file).size() <= MAX_SCRIPT;
+        let host = self.root.content(file).filter(|_| fits)?;
+        std::fs::read(host).ok()
     }
 
     /// True for a script that a package brought and that is kept because its
@@ -94,14 +102,17 @@ impl Analyzer for Shell<'_> {
             return found;
         }
         if matches!(&cause.how, How::Runs(command) if command.starts_with(". ")) {
-            let host = self
-                .root
-                .content(file)
-                .filter(|_| node.size() <= MAX_SCRIPT);
-            if let Some(bytes) = host.and_then(|host| std::fs::read(host).ok()) {
+            if let Some(bytes) = self.whole(file) {
                 self.script(file, &bytes, &mut found);
             }
             return found;
+        }
+        if settings::is_settings(&self.root.tree, file)
+            && let Some(bytes) = self.whole(file)
+            && let Ok(text) = std::str::from_utf8(&bytes)
+        {
+            found.edges = settings::named(&self.root.tree, &self.programs, text);
+            found.edges.retain(|(id, _)| *id != file);
         }
         // A module's first line is for those who run it as a program.
         if matches!(cause.how, How::Import(_)) {
