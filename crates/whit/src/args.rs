@@ -283,6 +283,14 @@ pub struct Build {
     /// Debian package in the runtime, for a program or library that the app needs
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub package: Vec<String>,
+    /// Java modules in the runtime beside those that the classes name
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Runtime"
+    )]
+    pub add_modules: Vec<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,

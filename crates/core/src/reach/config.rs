@@ -13,7 +13,7 @@
 //! 3. *An interpreter for which there is no analyzer* brings its whole package
 //!    and those that it depends on.
 //!
-//! Python's packages are left to the Python analyzer in all of them.
+//! Python's and Node's packages are left to their analyzers in all of them.
 
 mod services;
 
@@ -97,10 +97,10 @@ const LIBRARIES: [(&str, &[&str]); 25] = [
 
 /// Interpreters that have no analyzer yet: names of programs, which may be
 /// followed by a version.
-const INTERPRETERS: [&str; 32] = [
+const INTERPRETERS: [&str; 30] = [
     "R", "Rscript", "beam.smp", "dotnet", "elixir", "erl", "erlexec", "gjs", "groovy", "guile",
-    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "node", "nodejs", "octave", "perl",
-    "php", "php-fpm", "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
+    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "octave", "perl", "php", "php-fpm",
+    "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
 ];
 
 /// Packages that other rules cover, or that only serve to install others.
@@ -232,7 +232,8 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) {
+        if is_ballast(path) || is_pythons(path) || is_nodes(path) || path.starts_with(&DPKG.into())
+        {
             return false;
         }
         match extent {
@@ -476,6 +477,12 @@ fn is_pythons(path: &ImagePath) -> bool {
             .any(|part| part == b"dist-packages" || part == b"site-packages")
 }
 
+/// Packages of Node: who names them keeps them.
+fn is_nodes(path: &ImagePath) -> bool {
+    path.starts_with(&"usr/share/nodejs".into())
+        || path.components().any(|part| part == b"node_modules")
+}
+
 fn is_interpreter(name: &str) -> bool {
     INTERPRETERS
         .iter()
@@ -705,15 +712,7 @@ mod tests {
 
     #[test]
     fn names_of_interpreters() {
-        for name in [
-            "perl",
-            "perl5.36.0",
-            "php8.2",
-            "php-fpm8.2",
-            "node",
-            "ruby3.1",
-            "R",
-        ] {
+        for name in ["perl", "perl5.36.0", "php8.2", "php-fpm8.2", "ruby3.1", "R"] {
             assert!(is_interpreter(name), "{name}");
         }
         for name in ["perldoc", "nodeenv", "Rust", "luac", "python3"] {
