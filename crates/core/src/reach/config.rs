@@ -232,8 +232,7 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) || is_nodes(path) || path.starts_with(&DPKG.into())
-        {
+        if is_ballast(path) || is_pythons(path) || is_nodes(path) {
             return false;
         }
         match extent {
