@@ -267,7 +267,7 @@ A comment above an instruction turns rules off for it:
 
 #[derive(Debug, Args)]
 pub struct Build {
-    /// The project's folder, or one Python file
+    /// The project's folder, one Python file, a finished program or a jar
     #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
     pub dir: PathBuf,
 
