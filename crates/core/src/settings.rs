@@ -47,6 +47,8 @@ pub struct Settings {
     pub drop: Option<Vec<String>>,
     /// Debian packages in the runtime, for programs that the app starts.
     pub packages: Option<Vec<String>>,
+    /// Java modules in the runtime beside those that the classes name.
+    pub add_modules: Option<Vec<String>>,
     /// Debian packages that only the build of source distributions needs.
     pub build_packages: Option<Vec<String>>,
     pub python_code: Option<PythonCode>,
@@ -180,6 +182,7 @@ impl Settings {
             keep: append(self.keep, lower.keep),
             drop: append(self.drop, lower.drop),
             packages: append(self.packages, lower.packages),
+            add_modules: append(self.add_modules, lower.add_modules),
             build_packages: append(self.build_packages, lower.build_packages),
             python_code: self.python_code.or(lower.python_code),
             compress: self.compress.or(lower.compress),

@@ -23,6 +23,8 @@ use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 pub(super) struct Ground {
     pub facts: Facts,
     pub setting: Setting,
+    /// What the image starts leads to Python. Else it just has one.
+    pub is_started: bool,
     interpreter: Interpreter,
     stage: Stage,
     /// What of Python could not be followed.
@@ -51,6 +53,9 @@ impl Ground {
         let Some(interpreter) = interpreter else {
             return Ok(None);
         };
+        let is_started = launches
+            .iter()
+            .any(|(_, _, launch)| launch.interpreter.is_some());
         let warnings = launches
             .iter()
             .filter_map(|(start, _, launch)| Some((start, launch.interpreter.as_ref()?)))
@@ -86,6 +91,7 @@ impl Ground {
         );
         Ok(Some(Self {
             setting: Setting::of(tree, interpreter.file, starts, cwds, &env, libraries),
+            is_started,
             facts,
             interpreter,
             stage,

@@ -124,6 +124,9 @@ const LITTER_NAMES: &[(&[u8], DropReason)] = &[
     (b".nox", DropReason::Cache),
 ];
 
+/// Folders in which builders of Node keep what they make anew.
+const NODE_CACHES: [[&[u8]; 2]; 2] = [[b".next", b"cache"], [b"node_modules", b".cache"]];
+
 /// Why a path is litter; `None` if it is not. The folder itself stays, its
 /// content goes, so that `/var/log` or `/tmp` exist for who writes there.
 pub fn litter(path: &ImagePath) -> Option<DropReason> {
@@ -137,6 +140,13 @@ pub fn litter(path: &ImagePath) -> Option<DropReason> {
     let parts: Vec<&[u8]> = path.components().collect();
     if parts.len() > 3 && parts[0] == b"home" && matches!(parts[2], b".cache" | b".npm") {
         return Some(DropReason::Cache);
+    }
+    for pair in parts.windows(2) {
+        // A tool may only be allowed to write into the folder, not to make it.
+        let is_folder = parts.ends_with(pair);
+        if NODE_CACHES.iter().any(|cache| cache == pair) && !is_folder {
+            return Some(DropReason::Cache);
+        }
     }
     for (name, reason) in LITTER_NAMES {
         if parts.contains(name) {
@@ -163,6 +173,11 @@ mod tests {
             Some(DropReason::VersionControl)
         );
         assert_eq!(litter(&"srv/site/tmp/x".into()), None);
+        assert_eq!(litter(&"srv/.next/cache".into()), None);
+        assert_eq!(
+            litter(&"srv/.next/cache/webpack/0.pack".into()),
+            Some(DropReason::Cache)
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! 3. *An interpreter for which there is no analyzer* brings its whole package
 //!    and those that it depends on.
 //!
-//! Python's packages are left to the Python analyzer in all of them.
+//! Python's and Node's packages are left to their analyzers in all of them.
 
 mod services;
 
@@ -97,26 +97,23 @@ const LIBRARIES: [(&str, &[&str]); 25] = [
 
 /// Interpreters that have no analyzer yet: names of programs, which may be
 /// followed by a version.
-const INTERPRETERS: [&str; 32] = [
+const INTERPRETERS: [&str; 30] = [
     "R", "Rscript", "beam.smp", "dotnet", "elixir", "erl", "erlexec", "gjs", "groovy", "guile",
-    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "node", "nodejs", "octave", "perl",
-    "php", "php-fpm", "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
+    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "octave", "perl", "php", "php-fpm",
+    "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
 ];
 
-/// Packages that other rules cover, or that only serve to install others or to
-/// start machines.
-const COVERED: [&str; 29] = [
+/// Packages that other rules cover, or that only serve to install others.
+const COVERED: [&str; 24] = [
     "adduser",
     "alpine-baselayout",
     "base-files",
     "busybox",
     "ca-certificates",
     "debconf",
-    "dbus",
     "debianutils",
     "dpkg",
     "glibc",
-    "init",
     "init-system-helpers",
     "libc-bin",
     "libc6",
@@ -129,12 +126,19 @@ const COVERED: [&str; 29] = [
     "netbase",
     "openssl",
     "sensible-utils",
-    "systemd",
-    "systemd-standalone-sysusers",
-    "systemd-standalone-tmpfiles",
     "sysvinit-utils",
     "tzdata",
     "ucf",
+];
+
+/// Packages that start machines. Servers depend on them for the sake of their
+/// units, which nothing reads in a container that does not run them itself.
+const MACHINERY: [&str; 5] = [
+    "dbus",
+    "init",
+    "systemd",
+    "systemd-standalone-sysusers",
+    "systemd-standalone-tmpfiles",
 ];
 
 /// Packages that one program pulls in, at most.
@@ -214,6 +218,7 @@ impl<'a> Config<'a> {
                 };
                 if follows
                     && !is_covered(tree.package(next))
+                    && !MACHINERY.contains(&name.as_str())
                     && seen.len() < MAX_PACKAGES
                     && seen.insert(next)
                 {
@@ -227,7 +232,7 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) {
+        if is_ballast(path) || is_pythons(path) || is_nodes(path) {
             return false;
         }
         match extent {
@@ -471,6 +476,12 @@ fn is_pythons(path: &ImagePath) -> bool {
             .any(|part| part == b"dist-packages" || part == b"site-packages")
 }
 
+/// Packages of Node: who names them keeps them.
+fn is_nodes(path: &ImagePath) -> bool {
+    path.starts_with(&"usr/share/nodejs".into())
+        || path.components().any(|part| part == b"node_modules")
+}
+
 fn is_interpreter(name: &str) -> bool {
     INTERPRETERS
         .iter()
@@ -635,8 +646,10 @@ mod tests {
                 "usr/lib/x86_64-linux-gnu/libdb.so.5 @libdb",
                 "lib/x86_64-linux-gnu/libc.so.6 @libc6",
                 "usr/lib/python3/dist-packages/x.py @libdb",
+                "var/lib/dpkg/info/perl.postinst @perl",
+                "*lib/systemd/systemd @systemd",
             ],
-            &[("perl", &["perl-modules", "libdb", "libc6"], "")],
+            &[("perl", &["perl-modules", "libdb", "libc6", "systemd"], "")],
         );
         let (names, warnings) = around(&test, "usr/bin/perl", How::Interpreter);
         assert_eq!(
@@ -698,15 +711,7 @@ mod tests {
 
     #[test]
     fn names_of_interpreters() {
-        for name in [
-            "perl",
-            "perl5.36.0",
-            "php8.2",
-            "php-fpm8.2",
-            "node",
-            "ruby3.1",
-            "R",
-        ] {
+        for name in ["perl", "perl5.36.0", "php8.2", "php-fpm8.2", "ruby3.1", "R"] {
             assert!(is_interpreter(name), "{name}");
         }
         for name in ["perldoc", "nodeenv", "Rust", "luac", "python3"] {

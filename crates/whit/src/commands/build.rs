@@ -98,6 +98,10 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     }
     let original = cooked.root;
     let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
+    let settings = settings.or(Settings {
+        keep: Some(project.kept_whole()),
+        ..Settings::default()
+    });
     let mut wish = flags.wish(
         &args.dir.display().to_string(),
         &project.name,
@@ -161,6 +165,7 @@ fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
         base: args.base.clone(),
         entry: entries(&args.probes)?,
         packages: (!args.package.is_empty()).then(|| args.package.clone()),
+        add_modules: (!args.add_modules.is_empty()).then(|| args.add_modules.clone()),
         build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
         ..Settings::default()
     };

@@ -57,6 +57,7 @@ pub fn assign(tree: Tree, read: &Read) -> Tree {
     bytecode.assign(&mut owners);
     bytecode.complete(&mut distributions);
     node::assign(&mut owners);
+    node::assign_headers(&mut owners);
     owners.assign_folders();
     let (packages, owner) = (owners.packages, owners.owner);
     tree.with_provenance(packages, owner, distributions)

@@ -8,6 +8,9 @@ use super::{Owners, split_name};
 use crate::index::{FileId, Package, PackageId, PackageKind, Tree};
 
 pub fn wants(path: &[u8]) -> bool {
+    if path.ends_with(VERSION_HEADER) {
+        return true;
+    }
     let (folder, name) = split_name(path);
     let (mut above, _) = split_name(folder);
     if split_name(above).1.starts_with(b"@") {
@@ -52,11 +55,75 @@ pub fn assign(owners: &mut Owners) {
             owners.give_recorded(id, package, layer);
         }
     }
-    owners.assign_links(|node, _| {
-        node.path
-            .parent()
-            .is_some_and(|parent| parent.as_bytes().ends_with(b"node_modules/.bin"))
+    owners.assign_links(|node, target| {
+        let parent = node.path.parent().unwrap_or_default();
+        let above = parent.parent().unwrap_or_default();
+        let is_scope = parent.name().starts_with(b"@") && above.name() == b"node_modules";
+        match parent.name() {
+            b".bin" => above.name() == b"node_modules",
+            // pnpm's links to where packages really lie.
+            b"node_modules" => true,
+            // `/usr/local/bin/npm`
+            b"bin" => memchr::memmem::find(target, b"node_modules/").is_some(),
+            _ => is_scope,
+        }
     });
+}
+
+/// What comes with Node where no package manager put it there, as in the
+/// official images: headers and documentation. The program itself counts as the
+/// user's.
+pub fn assign_headers(owners: &mut Owners) {
+    let tree = owners.tree;
+    let headers: Vec<FileId> = tree
+        .iter()
+        .filter(|(id, node)| {
+            node.path.as_bytes().ends_with(VERSION_HEADER) && owners.owner(*id).is_none()
+        })
+        .map(|(id, _)| id)
+        .collect();
+    for header in headers {
+        let Some(prefix) = tree.path(header).ancestors().nth(2) else {
+            continue;
+        };
+        let text = owners.text(tree.path(header)).unwrap_or_default();
+        let package = owners.add(Package {
+            kind: PackageKind::Node,
+            name: "node".to_owned(),
+            version: version(&text),
+            depends: Vec::new(),
+            record: String::new(),
+        });
+        let layer = tree.node(header).layer;
+        for part in [
+            "include/node",
+            "share/doc/node",
+            "share/man/man1/node.1",
+            "share/systemtap/tapset/node.stp",
+            "CHANGELOG.md",
+            "README.md",
+        ] {
+            if let Some(id) = tree.get(&prefix.join(part)) {
+                for file in std::iter::once(id).chain(tree.below(id)) {
+                    owners.give_recorded(file, package, layer);
+                }
+            }
+        }
+    }
+}
+
+const VERSION_HEADER: &[u8] = b"include/node/node_version.h";
+
+/// `#define NODE_MAJOR_VERSION 22`, and the others.
+fn version(header: &str) -> String {
+    let number = |part: &str| {
+        let name = format!("NODE_{part}_VERSION");
+        let line = header
+            .lines()
+            .find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name.as_str()));
+        line.map(str::trim).unwrap_or("0").to_owned()
+    };
+    ["MAJOR", "MINOR", "PATCH"].map(number).join(".")
 }
 
 /// The folder of a manifest, if it is `node_modules/NAME` or

@@ -324,6 +324,36 @@ fn node_packages_own_their_folders() {
 }
 
 #[test]
+fn official_images_of_node_bring_npm_and_headers() {
+    let tree = tree(&[&[
+        "usr/local/bin/node",
+        "usr/local/bin/npm -> ../lib/node_modules/npm/bin/npm-cli.js",
+        "usr/local/bin/mine -> /srv/mine.js",
+        "usr/local/include/node/node_version.h: #define NODE_MAJOR_VERSION 22\n#define NODE_MINOR_VERSION 1\n",
+        "usr/local/include/node/uv/unix.h",
+        "usr/local/README.md",
+        "usr/local/lib/node_modules/npm/package.json: {\"name\": \"npm\"}",
+        "usr/local/lib/node_modules/npm/bin/npm-cli.js",
+        "srv/mine.js",
+        "srv/node_modules/p -> .pnpm/p@1/node_modules/p",
+        "srv/node_modules/.pnpm/p@1/node_modules/p/package.json: {\"name\": \"p\"}",
+    ]]);
+    let owned = owned(&tree);
+    for line in [
+        "/usr/local/bin/node -",
+        "/usr/local/bin/npm npm",
+        "/usr/local/bin/mine -",
+        "/usr/local/include/node/uv/unix.h node",
+        "/usr/local/README.md node",
+        "/srv/node_modules/p p",
+    ] {
+        assert!(owned.contains(&line.to_owned()), "{line} in {owned:?}");
+    }
+    let (_, node) = tree.packages().find(|(_, p)| p.name == "node").unwrap();
+    assert_eq!(node.version, "22.1.0");
+}
+
+#[test]
 fn nonsense_owns_nothing() {
     let tree = tree(&[&[
         "var/lib/dpkg/status: |||: x|Package|\u{0}",

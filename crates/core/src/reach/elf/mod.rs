@@ -9,6 +9,7 @@ pub mod cache;
 mod facts;
 #[doc(hidden)]
 pub mod fuzzing;
+mod loading;
 mod modules;
 mod search;
 mod strings;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use whit_oci::ImagePath;
 
 pub use facts::{Facts, Function, Target};
+pub use loading::Loading;
 pub use strings::Strings;
 
 use self::modules::Modules;
@@ -28,7 +30,7 @@ use self::search::{Loader, Object, Search};
 use super::surroundings;
 use super::{Analyzer, Found, How};
 use crate::elf::{ET_DYN, ET_EXEC, ElfError, Headers, OnDisk};
-use crate::index::{FileId, NodeKind};
+use crate::index::{FileId, NodeKind, PackageId};
 use crate::source::FatRoot;
 
 /// Objects of one chain of libraries that are looked at, at most.
@@ -39,8 +41,8 @@ pub struct Elf<'a> {
     root: &'a FatRoot,
     search: Search<'a>,
     modules: Modules,
-    /// Texts that cannot be read may name any character set.
-    any_charset: bool,
+    /// Packages that convert between character sets which no text names.
+    any_charset: BTreeSet<PackageId>,
     known: Mutex<HashMap<FileId, Known>>,
 }
 
@@ -57,15 +59,15 @@ impl<'a> Elf<'a> {
             root,
             search: Search::new(root),
             modules: Modules::read(root),
-            any_charset: false,
+            any_charset: BTreeSet::new(),
             known: Mutex::default(),
         }
     }
 
-    /// For an app in a language that is not read: it may convert between all
-    /// character sets.
-    pub fn with_any_charset(mut self, any: bool) -> Self {
-        self.any_charset = any;
+    /// For an app in a language that is not read: libraries of these packages
+    /// may convert between all character sets.
+    pub fn with_any_charset(mut self, packages: &BTreeSet<PackageId>) -> Self {
+        self.any_charset.clone_from(packages);
         self
     }
 
@@ -218,7 +220,8 @@ impl<'a> Elf<'a> {
             }
         }
         if is_glibc && imports.contains(&Function::Iconv) && !is_runtime {
-            let conversions = match self.any_charset {
+            let package = tree.node(object.file).package;
+            let conversions = match package.is_some_and(|id| self.any_charset.contains(&id)) {
                 true => self.modules.all_conversions(),
                 false => self.modules.conversions(&object.facts.charsets),
             };

@@ -75,6 +75,18 @@ impl<'a> Shell<'a> {
             )
     }
 
+    /// True for a script in a package of Node that is kept because packages
+    /// stay whole: they hold scripts for those who build them. Who runs one
+    /// says so.
+    fn is_only_kept(&self, file: FileId, cause: &Cause) -> bool {
+        let tree = &self.root.tree;
+        let is_nodes = tree
+            .node(file)
+            .package
+            .is_some_and(|id| tree.package(id).kind == PackageKind::Node);
+        is_nodes && matches!(cause.how, How::PackageData(_))
+    }
+
     fn script(&self, file: FileId, bytes: &[u8], found: &mut Found) {
         let folder = self.root.tree.path(file).parent().unwrap_or_default();
         let script = Script::parse(&String::from_utf8_lossy(bytes));
@@ -127,6 +139,9 @@ impl Analyzer for Shell<'_> {
         }
         // A module's first line is for those who run it as a program.
         if matches!(cause.how, How::Import(_)) {
+            return found;
+        }
+        if self.is_only_kept(file, cause) {
             return found;
         }
         let Some(bytes) = self.read(file) else {
@@ -320,6 +335,29 @@ mod tests {
         assert_eq!(
             test.names(&follow(How::Runs("CA.pl".into())).edges),
             ["/usr/bin/perl"]
+        );
+    }
+
+    #[test]
+    fn a_script_in_a_package_of_node_waits_for_who_runs_it() {
+        let mut test = root(
+            &[
+                "*app/node_modules/a/build.sh = #!/bin/bash\\nnpm run x\\n @a",
+                "*bin/bash",
+                "*bin/npm",
+            ],
+            &[],
+        );
+        test.kind("a", PackageKind::Node);
+        let follow = |how| {
+            let cause = Cause { from: None, how };
+            let script = test.id("app/node_modules/a/build.sh");
+            test.names(&Shell::new(&test.root).follow_caused(script, &cause).edges)
+        };
+        assert!(follow(How::PackageData("a".into())).is_empty());
+        assert_eq!(
+            follow(How::Runs("build.sh".into())),
+            ["/bin/bash", "/bin/npm"]
         );
     }
 
