@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use whit_oci::Guard;
 use whit_sandbox::{Command, Exit, Outcome};
 
 use super::app::{App, Launch};
@@ -85,7 +86,7 @@ pub(super) fn test(
     let listener = TcpListener::bind("127.0.0.1:0").map_err(lost)?;
     let port = listener.local_addr().map_err(lost)?.port();
     let mut output = tempfile::tempfile().map_err(lost)?;
-    let child = spawn(script, port, &output).map_err(failed)?;
+    let (child, _guard) = spawn(script, port, &output).map_err(failed)?;
     let connect = || app.connect(address, CONNECT).map_err(io::Error::other);
     let stop = AtomicBool::new(false);
     let exit = thread::scope(|scope| {
@@ -110,15 +111,23 @@ pub(super) fn test(
     })
 }
 
-fn spawn(script: &Path, port: u16, output: &File) -> io::Result<Child> {
+fn spawn(script: &Path, port: u16, output: &File) -> io::Result<(Child, Guard)> {
     // Without a slash the system would look for it in PATH.
-    process::Command::new(std::path::absolute(script)?)
+    let mut child = process::Command::new(std::path::absolute(script)?)
         .env("WHIT_BASE_URL", format!("http://127.0.0.1:{port}"))
         .stdin(process::Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output.try_clone()?)
         .process_group(0)
-        .spawn()
+        .spawn()?;
+    match Guard::of(&child) {
+        Ok(guard) => Ok((child, guard)),
+        Err(error) => {
+            child.kill()?;
+            child.wait()?;
+            Err(error)
+        }
+    }
 }
 
 /// Waits for a test; kills it and what it started when its time is over.

@@ -103,20 +103,17 @@ const INTERPRETERS: [&str; 30] = [
     "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
 ];
 
-/// Packages that other rules cover, or that only serve to install others or to
-/// start machines.
-const COVERED: [&str; 29] = [
+/// Packages that other rules cover, or that only serve to install others.
+const COVERED: [&str; 24] = [
     "adduser",
     "alpine-baselayout",
     "base-files",
     "busybox",
     "ca-certificates",
     "debconf",
-    "dbus",
     "debianutils",
     "dpkg",
     "glibc",
-    "init",
     "init-system-helpers",
     "libc-bin",
     "libc6",
@@ -129,12 +126,19 @@ const COVERED: [&str; 29] = [
     "netbase",
     "openssl",
     "sensible-utils",
-    "systemd",
-    "systemd-standalone-sysusers",
-    "systemd-standalone-tmpfiles",
     "sysvinit-utils",
     "tzdata",
     "ucf",
+];
+
+/// Packages that start machines. Servers depend on them for the sake of their
+/// units, which nothing reads in a container that does not run them itself.
+const MACHINERY: [&str; 5] = [
+    "dbus",
+    "init",
+    "systemd",
+    "systemd-standalone-sysusers",
+    "systemd-standalone-tmpfiles",
 ];
 
 /// Packages that one program pulls in, at most.
@@ -214,6 +218,7 @@ impl<'a> Config<'a> {
                 };
                 if follows
                     && !is_covered(tree.package(next))
+                    && !MACHINERY.contains(&name.as_str())
                     && seen.len() < MAX_PACKAGES
                     && seen.insert(next)
                 {
@@ -227,8 +232,7 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) || is_nodes(path) || path.starts_with(&DPKG.into())
-        {
+        if is_ballast(path) || is_pythons(path) || is_nodes(path) {
             return false;
         }
         match extent {
@@ -642,8 +646,10 @@ mod tests {
                 "usr/lib/x86_64-linux-gnu/libdb.so.5 @libdb",
                 "lib/x86_64-linux-gnu/libc.so.6 @libc6",
                 "usr/lib/python3/dist-packages/x.py @libdb",
+                "var/lib/dpkg/info/perl.postinst @perl",
+                "*lib/systemd/systemd @systemd",
             ],
-            &[("perl", &["perl-modules", "libdb", "libc6"], "")],
+            &[("perl", &["perl-modules", "libdb", "libc6", "systemd"], "")],
         );
         let (names, warnings) = around(&test, "usr/bin/perl", How::Interpreter);
         assert_eq!(

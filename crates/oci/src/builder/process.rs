@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::offspring::Offspring;
+use crate::guard::Guard;
 
 /// How often somebody looks whether it shall end.
 const TICK: Duration = Duration::from_millis(50);
@@ -46,6 +47,7 @@ pub(super) fn run(
     // It holds the pipe's other end.
     drop(command);
     let mut group = Group { child };
+    let _guard = Guard::of(&group.child)?;
     let lines = reading(reader);
     let mut log = Log::default();
     let mut asked: Option<Asked> = None;

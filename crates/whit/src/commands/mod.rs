@@ -8,6 +8,7 @@ mod dockerfile;
 pub mod explore;
 mod inventory;
 pub mod lint;
+pub mod matrix;
 pub mod recipe;
 pub mod run;
 pub mod shrink;

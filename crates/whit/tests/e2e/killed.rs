@@ -247,3 +247,34 @@ fn a_draft_beside_its_place_goes_with_the_next_run() {
         assert_eq!(parts(), 0, "{output}: {:?}", bench.names());
     }
 }
+
+#[test]
+fn a_test_of_the_host_dies_with_whit() {
+    let bench = Bench::new();
+    let layers = [Layer::default().file("app/tiny", tiny_program()).bytes()];
+    let archive = image(
+        &layers,
+        json!({ "Entrypoint": ["/app/tiny"], "Cmd": ["serve"] }),
+    );
+    std::fs::write(bench.path("service.tar"), archive).unwrap();
+    std::fs::write(bench.path("slow.sh"), "#!/bin/sh\nsleep 600\n").unwrap();
+    tool("chmod", &["+x", bench.path("slow.sh").to_str().unwrap()]);
+    let mark = "WHIT_TEST_MARK=killed-script";
+    let mut command = bench.command(&["shrink", "service.tar", "--test", "slow.sh"]);
+    let mut child = command
+        .env("WHIT_TEST_MARK", "killed-script")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "running the original, twice"));
+    let sleeps = || {
+        processes(mark)
+            .iter()
+            .any(|line| line.contains("sleep 600"))
+    };
+    assert!(soon(sleeps), "{:?}", processes(mark));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(soon(|| processes(mark).is_empty()), "{:?}", processes(mark));
+}

@@ -26,6 +26,7 @@ mod interrupts;
 mod killed;
 mod languages;
 mod lint;
+mod matrix;
 mod projects;
 mod proof;
 mod recipe;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -11,8 +12,9 @@ use std::thread;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::crafted;
 use crate::registry::{AUTH, Guard, Registry};
-use crate::support::{Bench, Finished, alone, built, have, soon, tool};
+use crate::support::{Bench, Finished, alone, built, have, soon, tool, whit as program};
 
 /// whit with logins and certificates of the bench, and nobody else's.
 fn whit(bench: &Bench, arguments: &[&str]) -> Finished {
@@ -448,6 +450,99 @@ fn a_round_trip_through_podman_with_and_without_its_service() {
     service.wait().unwrap();
     assert!(there, "podman's service does not listen");
     round(2, None);
+}
+
+/// A user who may do nothing special: the one of the test, or nobody, with a
+/// home of its own.
+struct Nobody<'a> {
+    bench: &'a Bench,
+    is_root: bool,
+}
+
+impl<'a> Nobody<'a> {
+    fn new(bench: &'a Bench) -> Self {
+        let is_root = tool("id", &["-u"]).trim() == "0";
+        for folder in ["home", "run"] {
+            std::fs::create_dir(bench.path(folder)).unwrap();
+        }
+        let here = bench.dir.path().to_str().unwrap();
+        let copy = bench.path("whit");
+        std::fs::copy(program(), &copy).unwrap();
+        tool("chmod", &["755", here, copy.to_str().unwrap()]);
+        tool("chmod", &["700", &format!("{here}/run")]);
+        if is_root {
+            let folders = [format!("{here}/home"), format!("{here}/run")];
+            tool("chown", &["65534:65534", &folders[0], &folders[1]]);
+        }
+        Self { bench, is_root }
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = match self.is_root {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]);
+                command
+            }
+            false => Command::new(program),
+        };
+        command
+            .args(arguments)
+            .current_dir(self.bench.path("home"))
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap())
+            .env("HOME", self.bench.path("home"))
+            .env("XDG_RUNTIME_DIR", self.bench.path("run"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn succeeds(&self, program: &str, arguments: &[&str]) -> Finished {
+        let what = format!("{program} {}", arguments.join(" "));
+        Finished::of(self.command(program, arguments), &what).succeeds()
+    }
+}
+
+#[test]
+fn a_round_trip_through_the_podman_of_a_user_without_rights() {
+    if !have(&["podman", "setpriv"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let nobody = Nobody::new(&bench);
+    // Without ids of its own besides its one, Podman takes only root's files.
+    let tiny = bench.path("tiny.tar");
+    let setting = json!({ "Entrypoint": ["/app/tiny"], "Cmd": ["--version"] });
+    std::fs::write(&tiny, crafted::tiny(setting)).unwrap();
+    let _turn = alone();
+    let mut service = nobody
+        .command("podman", &["system", "service", "--time=0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let socket = bench.path("run/podman/podman.sock");
+    let there = soon(|| UnixStream::connect(&socket).is_ok());
+    let whit = bench.path("whit");
+    let whit = |arguments: &[&str]| nobody.succeeds(whit.to_str().unwrap(), arguments);
+    let name = |tag: &str| format!("podman:localhost/whit-e2e-rootless:{tag}");
+    if there {
+        whit(&["shrink", tiny.to_str().unwrap(), "-o", &name("a")]);
+        // Its socket is found by itself, and a bare name in it.
+        whit(&["shrink", "localhost/whit-e2e-rootless:a", "-o", &name("b")]);
+        whit(&["run", &name("b")]).says("tiny 1");
+        let list = nobody.succeeds(
+            "podman",
+            &["images", "--format", "{{.Repository}}:{{.Tag}}"],
+        );
+        assert!(list.stdout().contains("localhost/whit-e2e-rootless:b"));
+    }
+    tool("kill", &["--", &format!("-{}", service.id())]);
+    service.wait().unwrap();
+    // Its files belong to it.
+    nobody.succeeds("podman", &["system", "reset", "--force"]);
+    assert!(there, "podman's service does not listen");
 }
 
 /// A registry that takes everything, and does not answer a blob's last
