@@ -96,6 +96,21 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
 
+    /// Write a whit.toml that says what was detected
+    ///
+    /// Each line says what holds without the file, and why: with it the image is
+    /// the same, until you change a line.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+
+    /// Show what `whit build` would do, and who decided it
+    ///
+    /// Flags come before variables of the environment, those before whit.toml and
+    /// pyproject.toml, and files before what is detected. Takes the flags of
+    /// `whit build`.
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Config(Box<Config>),
+
     /// Show what whit keeps between runs, and make room
     ///
     /// Nothing in there is needed: what is missing is fetched or made again.
@@ -142,6 +157,18 @@ Examples:
   whit why fastapi.tar /usr/lib/python3.11/decimal.pyc
   whit why fastapi.tar usr/bin/perl
   whit why --report report.json /app/templates/index.html";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  whit init                      # whit.toml in this folder
+  whit init services/api --force # in the place of the one that is there";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  whit config                    # every value, and where it comes from
+  WHIT_POLICY=tight whit config services/api --env MODE=test
+  whit config --json | jq -r '.[] | select(.key == \"python\").value'
+  whit config --schema > whit.schema.json";
 
 const CACHE_EXAMPLES: &str = "\
 Examples:
@@ -250,6 +277,25 @@ pub struct Build {
 }
 
 #[derive(Debug, Args)]
+pub struct Init {
+    /// The project's folder
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Replace the whit.toml that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Print the JSON schema of whit.toml and do nothing else
+    #[arg(long)]
+    pub schema: bool,
+    #[command(flatten)]
+    pub build: Build,
+}
+
+#[derive(Debug, Args)]
 pub struct Shrink {
     /// A path, or NAME[:TAG] of Docker, Podman or a registry; also docker://NAME,
     /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE
@@ -298,7 +344,7 @@ pub struct Output {
     #[arg(short, long, value_name = "NAME[:TAG]")]
     pub tag: Option<String>,
     /// Send the image to its registry: -o docker://TAG
-    #[arg(long, requires = "tag", conflicts_with = "output")]
+    #[arg(long, conflicts_with = "output")]
     pub push: bool,
     /// gzip[:1-12], zstd[:1-19] or none (default gzip:10)
     #[arg(long, value_name = "HOW")]
@@ -336,15 +382,15 @@ pub struct Probes {
     /// A script on this machine that tests the service; gets WHIT_BASE_URL
     #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub test: Option<PathBuf>,
-    /// Seconds that a service may take until it listens
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
-    pub start_timeout: u64,
-    /// Seconds that one request or command may take
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    pub probe_timeout: u64,
-    /// Let the app use the host's network while it is tried
-    #[arg(long, value_name = "WHICH", default_value = "none")]
-    pub network: NetworkChoice,
+    /// Seconds that a service may take until it listens (default 60)
+    #[arg(long, value_name = "SECONDS")]
+    pub start_timeout: Option<u64>,
+    /// Seconds that one request or command may take (default 30)
+    #[arg(long, value_name = "SECONDS")]
+    pub probe_timeout: Option<u64>,
+    /// The app's network while it is tried: none (loopback only; default) or host
+    #[arg(long, value_name = "WHICH")]
+    pub network: Option<NetworkChoice>,
     /// What the run that --save-run wrote touched counts too; with --no-run,
     /// in the place of a run
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -590,4 +636,37 @@ pub struct Lint {
     /// Print the rules, what they cost and why, and do nothing else
     #[arg(long)]
     pub rules: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use whit_core::settings::KEYS;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_that_keys_name_exist() {
+        let cli = Cli::command();
+        let build = cli.find_subcommand("build").unwrap();
+        for key in KEYS {
+            for flag in key.flag.unwrap_or_default().split(", ") {
+                let Some(name) = flag
+                    .strip_prefix("--")
+                    .filter(|name| !name.starts_with(' '))
+                else {
+                    continue;
+                };
+                let known = build
+                    .get_arguments()
+                    .any(|arg| arg.get_long() == Some(name));
+                assert!(known, "{} names {flag}", key.name);
+            }
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! `whit build`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use whit_core::lock::Lock;
 use whit_core::pipeline::{Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
-use whit_core::settings::{Port, Settings};
+use whit_core::settings::Settings;
 use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
@@ -16,11 +15,11 @@ use whit_core::source::project::{self, Project};
 use whit_oci::Reference;
 use whit_oci::download::{Cache, Client};
 
+use super::settings::of_build;
 use super::transports::transports;
 use super::wish::{Flags, finish};
-use super::workplace::{Workplace, open_image, reference, settings_of};
+use super::workplace::{Workplace, open_image, reference};
 use crate::args::Build;
-use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
@@ -32,22 +31,16 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     };
     let mut watch = Stopwatch::default();
 
-    let settings = settings(args, around)?;
+    let settings = of_build(args, around)?.merged();
     let transports = transports(around, &args.registries, &settings)?;
     let tools = place.tools(screen, &transports);
-    let wanted = settings.base.as_deref().map(reference).transpose()?;
-    let base = match &wanted {
-        Some(reference) => {
-            screen.phase("unpacking the base", None);
-            let limit = flags.max_unpacked();
-            Some(watch.time("unpack", || open_base(reference, &settings, limit, &tools))?)
-        }
-        None => None,
-    };
-    let project = project::detect(&args.dir, &settings, base.as_ref()).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })?;
+    let (base, project) = detect(
+        &args.dir,
+        &settings,
+        flags.max_unpacked(),
+        &tools,
+        &mut watch,
+    )?;
     for line in &project.detected {
         screen.note(&format!(
             "{:<10} {}  because {}",
@@ -56,6 +49,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     }
 
     let lock_place = lock_place(&project);
+    let wanted = settings.base.as_deref().map(reference).transpose()?;
     let foreign: Vec<PathBuf> = wanted
         .as_ref()
         .and_then(Reference::path)
@@ -115,6 +109,29 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     Ok(done)
 }
 
+/// The base, if there is to be one, and what the project is.
+pub fn detect(
+    dir: &Path,
+    settings: &Settings,
+    limit: Option<u64>,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+) -> Result<(Option<Base>, Project), Failure> {
+    let wanted = settings.base.as_deref().map(reference).transpose()?;
+    let base = match &wanted {
+        Some(reference) => {
+            tools.progress.phase("unpacking the base", None);
+            Some(watch.time("unpack", || open_base(reference, settings, limit, tools))?)
+        }
+        None => None,
+    };
+    let project = project::detect(dir, settings, base.as_ref()).map_err(|error| {
+        let hint = error.hint();
+        Failure::input(error).hint(hint)
+    })?;
+    Ok((base, project))
+}
+
 /// Unpacks the image that is to be the runtime.
 fn open_base(
     reference: &Reference,
@@ -144,68 +161,6 @@ fn cook(
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })
-}
-
-/// Flags before the environment before files.
-fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
-    let flags = Settings {
-        command: (!args.command.is_empty()).then(|| args.command.clone()),
-        env: pairs(&args.env, "--env")?,
-        expose: ports(&args.expose),
-        user: args.user.clone(),
-        workdir: args.workdir.clone(),
-        labels: pairs(&args.label, "--label")?,
-        python: args.python.clone(),
-        suite: args.suite.clone(),
-        mirror: args.mirror.clone(),
-        base: args.base.clone(),
-        build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
-        ..Settings::default()
-    };
-    let environment = Settings {
-        mirror: around.environment.get("WHIT_DEBIAN_MIRROR").cloned(),
-        ..Settings::default()
-    };
-    let folder = if args.dir.is_file() {
-        args.dir.parent().unwrap_or(Path::new("."))
-    } else {
-        &args.dir
-    };
-    let files = settings_of(folder)?;
-    let files = Settings {
-        base: files.base.map(|base| beside(&base, folder)).transpose()?,
-        ..files
-    };
-    Ok(flags.or(environment).or(files))
-}
-
-/// An image that a file of the project names, relative to the project.
-fn beside(image: &str, folder: &Path) -> Result<String, Failure> {
-    let exists = |path: &Path| folder.join(path).exists();
-    let reference = Reference::parse_with(image, &exists)?;
-    Ok(reference.from_folder(folder).to_string())
-}
-
-fn ports(numbers: &[u16]) -> Option<Vec<Port>> {
-    let tcp = |number: &u16| Port {
-        number: *number,
-        udp: false,
-    };
-    (!numbers.is_empty()).then(|| numbers.iter().map(tcp).collect())
-}
-
-fn pairs(texts: &[String], flag: &str) -> Result<Option<BTreeMap<String, String>>, Failure> {
-    if texts.is_empty() {
-        return Ok(None);
-    }
-    let mut found = BTreeMap::new();
-    for text in texts {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or_else(|| Failure::input(anyhow::anyhow!("{flag} {text:?} is not NAME=VALUE")))?;
-        found.insert(name.to_owned(), value.to_owned());
-    }
-    Ok(Some(found))
 }
 
 fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {

@@ -2,11 +2,14 @@
 
 pub mod build;
 pub mod cache;
+pub mod config;
 pub mod diff;
 pub mod explore;
+pub mod init;
 mod inventory;
 pub mod lint;
 pub mod run;
+mod settings;
 pub mod shrink;
 pub mod size;
 mod transports;

@@ -8,9 +8,10 @@ use whit_core::progress::Progress;
 use whit_core::source::FatRoot;
 use whit_oci::Reference;
 
+use super::settings::{layers, of_content, of_mirrors, of_output, of_probes};
 use super::transports::transports;
 use super::wish::{Flags, finish};
-use super::workplace::{Workplace, reference, settings_of, unpack_image};
+use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
 
@@ -20,7 +21,11 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         probes: &args.probes,
         content: &args.content,
     };
-    let settings = settings_of(Path::new("."))?;
+    let given = of_output(&args.output)
+        .or(of_probes(&args.probes)?)
+        .or(of_content(&args.content))
+        .or(of_mirrors(&args.registries));
+    let settings = layers(given, &place.around, Path::new("."))?.merged();
     let transports = transports(&place.around, &args.registries, &settings)?;
     let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;

@@ -8,13 +8,14 @@ use whit_core::inventory::Detail;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
 
 use super::inventory;
+use super::settings::of_registries;
 use super::transports::transports;
-use super::workplace::{Workplace, settings_of};
+use super::workplace::Workplace;
 use crate::args::{Size, SizeLimits};
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let settings = settings_of(Path::new("."))?;
+    let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
     let transports = transports(&place.around, &args.registries, &settings)?;
     let tools = place.tools(screen, &transports);
     let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);

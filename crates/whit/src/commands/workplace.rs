@@ -1,10 +1,7 @@
 //! Where a command works: the machine around it, its throw-away folder, and
 //! the images that it opens.
 
-use std::path::Path;
-
 use whit_core::pipeline::Tools;
-use whit_core::settings::Settings;
 use whit_core::source::{self, FatRoot};
 use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::{Image, Limits, Options, Platform, Reference, Transports};
@@ -39,14 +36,6 @@ impl Workplace {
             cancel: &self.around.cancel,
         }
     }
-}
-
-/// The settings that a folder's files give.
-pub fn settings_of(folder: &Path) -> Result<Settings, Failure> {
-    Settings::load(folder).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })
 }
 
 /// The image that a text names.

@@ -1,6 +1,7 @@
 //! The screen: data on stdout, everything else on stderr.
 
 mod caches;
+mod config;
 mod diff;
 mod error;
 pub mod explore;
@@ -12,6 +13,7 @@ mod report;
 mod size;
 
 pub use caches::{print_caches, print_freed};
+pub use config::print_config;
 pub use diff::{grown_too_much, print_diff, print_diff_json, print_diff_markdown};
 pub use error::{Failure, exit_code, print_error};
 pub use lint::{print_findings, print_rules};

@@ -13,6 +13,7 @@
 
 mod bad_input;
 mod base;
+mod config;
 mod crafted;
 mod diff;
 mod examples;
