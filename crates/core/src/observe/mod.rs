@@ -11,6 +11,7 @@ mod agenda;
 mod app;
 mod automatic;
 mod door;
+mod emulation;
 mod error;
 mod exec;
 pub mod forward;
@@ -27,6 +28,7 @@ mod stage;
 mod users;
 
 pub use door::files;
+pub use emulation::{Means, NoMeans, means};
 pub use error::Error;
 pub use limits::Limits;
 pub use observation::{Answer, Kind, Observation, Outcome, Output, Stop};
@@ -34,7 +36,7 @@ pub(crate) use original::ended;
 pub use plan::ProbePlan;
 pub use probe::{Body, ExecProbe, HttpProbe, Probe, ProbeError, ProbeTable};
 pub use run::{observe, observe_twice};
-pub use stage::Stage;
+pub use stage::{Stage, emulator};
 pub use users::{Identity, Users};
 
 #[cfg(test)]

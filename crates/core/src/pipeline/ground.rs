@@ -12,9 +12,9 @@ use whit_sandbox::{Access, Mount, Touch, Trace};
 use super::{Error, Tools, Wish, prove};
 use crate::index::FileId;
 use crate::observe::Stage;
-use crate::plan::Observed;
+use crate::plan::{Observed, Policy};
 use crate::reach::python::marshal::Columns;
-use crate::reach::python::{self, Facts, Interpreter, Read, Setting};
+use crate::reach::python::{self, Facts, FactsError, Interpreter, Read, Setting};
 use crate::source::FatRoot;
 use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 
@@ -22,6 +22,12 @@ use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 pub(super) struct Ground {
     pub facts: Facts,
     pub setting: Setting,
+    /// Runs the interpreter; `None` where it cannot be run here.
+    host: Option<Host>,
+}
+
+/// The interpreter, ready to be asked.
+struct Host {
     interpreter: Interpreter,
     stage: Stage,
 }
@@ -55,13 +61,27 @@ impl Ground {
         let Some(interpreter) = launch.interpreter.clone() else {
             return Ok(None);
         };
-        let stage = prove::stage(
-            original,
-            None,
-            wish,
-            &tools.workspace.folder("stage-python")?,
-        )?;
-        let facts = Facts::gather(&interpreter.argv(), &mut |argv| ask(&stage, argv, tools))?;
+        let (facts, host) = match &wish.unrunnable {
+            None => {
+                let stage = prove::stage(
+                    original,
+                    None,
+                    wish,
+                    &tools.workspace.folder("stage-python")?,
+                )?;
+                let ask = &mut |argv: &[String]| ask(&stage, argv, tools);
+                let facts = Facts::gather(&interpreter.argv(), ask)?;
+                (facts, Some(Host { interpreter, stage }))
+            }
+            Some(_) if wish.policy == Policy::Repack => return Ok(None),
+            Some(_) => {
+                let facts = Facts::guess(tree, read, &interpreter, &env);
+                let unknown = || FactsError::Unknown {
+                    interpreter: interpreter.program.to_string(),
+                };
+                (facts.ok_or_else(unknown)?, None)
+            }
+        };
         let libraries = folders(
             &env,
             "LD_LIBRARY_PATH",
@@ -70,8 +90,7 @@ impl Ground {
         Ok(Some(Self {
             setting: Setting::of(tree, &launch, &cwd, &env, libraries),
             facts,
-            interpreter,
-            stage,
+            host,
         }))
     }
 
@@ -184,6 +203,11 @@ impl Ground {
             .collect()
     }
 
+    /// True if the interpreter can compile here.
+    pub fn compiles(&self) -> bool {
+        self.host.is_some()
+    }
+
     /// What is to be compiled of a source.
     pub fn job(&self, original: &FatRoot, source: FileId, host: PathBuf) -> Job {
         let node = original.tree.node(source);
@@ -221,9 +245,10 @@ impl Ground {
 
     /// Runs one of the compiler's workers with the image's interpreter.
     pub fn work(&self, worker: &Worker<'_>, tools: &Tools<'_>) -> Result<(), String> {
-        let mut argv = vec![self.interpreter.program.to_string()];
+        let host = self.host.as_ref().ok_or("it cannot be run here")?;
+        let mut argv = vec![host.interpreter.program.to_string()];
         argv.extend(worker.args.iter().cloned());
-        let mut stage = self.stage.clone();
+        let mut stage = host.stage.clone();
         stage.mounts.push(Mount {
             host: worker.exchange.to_owned(),
             inside: PathBuf::from(EXCHANGE),

@@ -189,6 +189,7 @@ pub fn run(
         &judgement,
         rounds,
         &repaired_paths(original, &repairs),
+        wish,
     );
     if let Some(folder) = &wish.save_run {
         record::save(

@@ -235,9 +235,13 @@ pub(super) fn proof(
     judgement: &Judgement,
     rounds: u32,
     repaired: &[ImagePath],
+    wish: &Wish,
 ) -> Proof {
     let (Some(witness), Some(run)) = (witness, &judgement.run) else {
-        return Proof::default();
+        return Proof {
+            unrunnable: wish.unrunnable.clone(),
+            ..Proof::default()
+        };
     };
     let original = &witness.runs[0];
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
@@ -250,6 +254,8 @@ pub(super) fn proof(
     };
     Proof {
         proven: judgement.differences.is_empty(),
+        unrunnable: None,
+        emulator: wish.emulator.clone(),
         probes: judgement
             .proven
             .iter()

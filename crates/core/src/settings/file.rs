@@ -14,6 +14,9 @@ use super::schema::{Unknown, schema, unknown_key};
 use super::{KEYS, Layer, Origin, Settings};
 use crate::observe::{Probe, ProbeError};
 
+/// whit's own file.
+pub(super) const OWN: &str = "whit.toml";
+
 /// Names that are at least so much alike count as the same, misspelt.
 const ALIKE: f64 = 0.75;
 
@@ -79,10 +82,13 @@ impl SettingsError {
 pub(super) fn layers(dir: &Path) -> Result<Vec<Layer>, SettingsError> {
     let mut found = Vec::new();
     for (name, read) in [
-        ("whit.toml", own as fn(&str, &Path) -> _),
+        (OWN, own as fn(&str, &Path) -> _),
         ("pyproject.toml", shared),
     ] {
-        let path = dir.join(name);
+        let path = match dir == Path::new(".") {
+            true => PathBuf::from(name),
+            false => dir.join(name),
+        };
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

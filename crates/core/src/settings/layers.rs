@@ -72,10 +72,10 @@ impl Layers {
             .fold(Settings::default(), Settings::or)
     }
 
-    /// The same without a file.
-    pub fn without(mut self, file: &Path) -> Self {
+    /// The same without what `whit.toml` says.
+    pub fn without_own_file(mut self) -> Self {
         self.0.retain(|layer| match &layer.origin {
-            Origin::File { path, .. } => path != file,
+            Origin::File { path, .. } => path.file_name() != Some(file::OWN.as_ref()),
             _ => true,
         });
         self

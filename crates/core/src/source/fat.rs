@@ -236,6 +236,7 @@ fn on_base(
             lowers: std::slice::from_ref(&base.dir),
             root_key: &format!("base {}", base.digest),
             build_packages: &[],
+            architecture: recipe.architecture,
             base: Some(Inherited {
                 env: &env,
                 path: &project.usual_path,
@@ -368,6 +369,7 @@ impl<'a> Kitchen<'a> {
                 lowers: std::slice::from_ref(&root.dir),
                 root_key: &key.hex(),
                 build_packages: &extra,
+                architecture: self.recipe.architecture,
                 base: None,
                 cache: &tools.cache.dependencies()?,
                 environment: self.recipe.environment,

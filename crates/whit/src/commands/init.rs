@@ -27,7 +27,7 @@ pub fn run(args: &Init, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
     }
     // What is replaced says nothing any more.
     let settings = layers(Settings::default(), &place.around, &args.dir)?
-        .without(&file)
+        .without_own_file()
         .merged();
     let registries = Registries {
         insecure: false,

@@ -8,6 +8,7 @@ pub mod explore;
 pub mod init;
 mod inventory;
 pub mod lint;
+mod platform;
 pub mod run;
 mod settings;
 pub mod shrink;

@@ -8,6 +8,7 @@ use whit_core::progress::Progress;
 use whit_core::source::FatRoot;
 use whit_oci::Reference;
 
+use super::platform;
 use super::settings::{layers, of_content, of_mirrors, of_output, of_probes};
 use super::transports::transports;
 use super::wish::{Flags, finish};
@@ -45,6 +46,7 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         .unwrap_or_else(|| created(&original));
     let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
     wish.command = (!args.command.is_empty()).then(|| args.command.clone());
+    platform::settle(&mut wish, original.config.architecture(), &tools);
     finish(&original, &wish, &flags, &tools, &mut watch, screen)
 }
 

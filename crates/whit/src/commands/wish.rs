@@ -64,6 +64,8 @@ impl Flags<'_> {
             strip: settings.strip.unwrap_or(true),
             compression,
             run: !self.probes.no_run,
+            unrunnable: None,
+            emulator: None,
             probes: self.probe_plan(settings)?,
             replayed: self.replayed()?,
             command: None,
@@ -75,6 +77,7 @@ impl Flags<'_> {
             save_run: self.output.save_run.clone(),
             provenance: Provenance {
                 title: name.to_owned(),
+                unproven: self.probes.no_run,
                 ..Provenance::default()
             },
             epoch,

@@ -118,16 +118,24 @@ fn proof(report: &Report) {
     let proof = &report.proof;
     if !proof.proven {
         anstream::println!(
-            "{yellow}unproven{yellow:#}  the image was not run",
+            "{yellow}unproven{yellow:#}  the image was not run{}",
+            match &proof.unrunnable {
+                Some(because) => format!(": {because}"),
+                None => String::new(),
+            },
             yellow = coloured(AnsiColor::Yellow)
         );
         anstream::println!();
         return;
     }
     anstream::println!(
-        "{green}proven{green:#}  {} probe{}, the same answers from both images",
+        "{green}proven{green:#}  {} probe{}, the same answers from both images{}",
         proof.probes.len(),
         if proof.probes.len() == 1 { "" } else { "s" },
+        match &proof.emulator {
+            Some(emulator) => format!(", both under {emulator}"),
+            None => String::new(),
+        },
         green = coloured(AnsiColor::Green)
     );
     const SHOWN: usize = 12;

@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub root_key: &'a str,
     /// The Debian packages that the build root has besides the runtime.
     pub build_packages: &'a [String],
+    /// Debian's name of the processor that the root is for.
+    pub architecture: &'a str,
     /// The variables and the `PATH` of the base, where there is one.
     pub base: Option<Inherited<'a>>,
     /// whit's cache folder.
@@ -476,6 +478,7 @@ impl<'a> Session<'a> {
                 Access::of(request.environment, &request.project.indexes),
                 &python,
                 request.base,
+                request.architecture,
                 request.cancel,
             )
             .map_err(Failure::Error)?;

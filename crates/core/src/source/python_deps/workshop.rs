@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper, disk_owner};
+use whit_sandbox::{
+    Command, Emulator, Exit, Mount, Network, Running, Spec, Stdin, Upper, disk_owner,
+};
 
 use super::error::io;
 use super::index_settings::{Access, INSIDE};
 use super::{Failure, Inherited, InstallError, failure};
+use crate::observe;
 
 /// One step may take as long as the slowest build that people wait for.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -47,6 +50,8 @@ pub struct Workshop<'a> {
     cache: PathBuf,
     python: String,
     base: Option<Inherited<'a>>,
+    architecture: &'a str,
+    emulator: Option<Emulator>,
     cancel: &'a AtomicBool,
 }
 
@@ -70,6 +75,7 @@ impl<'a> Workshop<'a> {
         access: Access,
         python: &str,
         base: Option<Inherited<'a>>,
+        architecture: &'a str,
         cancel: &'a AtomicBool,
     ) -> Result<Self, InstallError> {
         let tmp = cache.join("tmp");
@@ -88,6 +94,8 @@ impl<'a> Workshop<'a> {
             cache: uv_cache,
             python: python.to_owned(),
             base,
+            architecture,
+            emulator: observe::emulator(architecture),
             cancel,
         };
         give(&workshop.cache)?;
@@ -103,6 +111,15 @@ impl<'a> Workshop<'a> {
     /// `python3.11`.
     pub fn python(&self) -> &str {
         &self.python
+    }
+
+    /// The kernel's name of the processor that the root is for.
+    pub fn machine(&self) -> &str {
+        match self.architecture {
+            "amd64" => "x86_64",
+            "arm64" => "aarch64",
+            other => other,
+        }
     }
 
     /// The host's path of `in`, `out`, `src` or `tmp`.
@@ -203,6 +220,7 @@ impl<'a> Workshop<'a> {
             network: Network::Host,
             hostname: "whit".to_owned(),
             max_processes: 4096,
+            emulator: self.emulator.clone(),
         }
     }
 
