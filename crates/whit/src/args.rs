@@ -7,7 +7,7 @@ use whit_core::diff::Growth;
 use whit_core::plan::Policy;
 use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
-use whit_oci::Compression;
+use whit_oci::{Compression, Platform};
 
 /// Your app, and not a whit more.
 ///
@@ -243,6 +243,9 @@ pub struct Build {
     /// inherited as after a FROM.
     #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath, help_heading = "Runtime")]
     pub base: Option<String>,
+    /// linux/amd64 or linux/arm64; several with commas make an index (default: this machine's)
+    #[arg(long, value_name = "PLATFORM", help_heading = "Runtime")]
+    pub platform: Option<String>,
     /// Python's version: 3.11 or 3.13; with --base, one that the base has
     #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
     pub python: Option<String>,
@@ -306,7 +309,7 @@ pub struct Shrink {
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 
-    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]; several with commas make an index
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
 
@@ -470,7 +473,7 @@ pub struct Explore {
     pub report: Option<PathBuf>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
 
     #[command(flatten)]
     pub registries: Registries,
@@ -483,7 +486,7 @@ pub struct Size {
     pub images: Vec<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
 
     /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
     #[arg(long, value_name = "SPEED", help_heading = "Pulling")]
@@ -546,7 +549,7 @@ pub struct Diff {
     pub after: String,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     /// Refuse an image that grew by more than this: 5% or 2MB
     #[arg(long, value_name = "GROWTH")]
     pub fail_on_growth: Option<Growth>,
@@ -575,7 +578,7 @@ pub struct Run {
     pub network: NetworkChoice,
     /// Which image of an index to take
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     #[command(flatten)]
     pub registries: Registries,
 }
@@ -618,7 +621,7 @@ pub struct Lint {
     pub image: Option<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", requires = "image")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     #[command(flatten)]
     pub registries: Registries,
     /// Write the mends that take nothing but caches into the file

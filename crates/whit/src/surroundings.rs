@@ -13,6 +13,7 @@ use whit_oci::{EngineAddress, RegistrySettings};
 use crate::ui::Failure;
 
 /// The machine around one run.
+#[derive(Clone)]
 pub struct Surroundings {
     pub environment: BTreeMap<String, String>,
     /// `$XDG_CACHE_HOME/whit` (XDG base directory specification).

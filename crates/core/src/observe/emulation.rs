@@ -65,6 +65,12 @@ pub(super) fn likely(architecture: &str) -> Option<Means> {
     Emulator::find(machine, &folders).map(Means::Emulator)
 }
 
+/// True for paths that qemu-user looks for before those that a program names:
+/// the folder that Debian and upstream compile in as `--interp-prefix`.
+pub(super) fn is_emulators(path: &Path) -> bool {
+    path.starts_with("/etc/qemu-binfmt") || path.starts_with("/usr/gnemul")
+}
+
 /// True for this machine's own architecture, and for the one of 32 bits that
 /// x86 has inside.
 fn native(machine: &str, architecture: &str) -> bool {

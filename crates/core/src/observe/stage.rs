@@ -106,6 +106,11 @@ impl Stage {
         self.replaced
     }
 
+    /// True if an emulator runs the programs.
+    pub fn is_foreign(&self) -> bool {
+        emulation::likely(self.config.architecture()) != Some(Means::Native)
+    }
+
     /// The sandbox to run in.
     pub fn spec(&self) -> Spec {
         Spec {

@@ -22,7 +22,7 @@ const fn key(
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 26] = [
+pub const KEYS: [Key; 27] = [
     key("command", Some("-- COMMAND"), None),
     key("entrypoint", None, None),
     key("env", Some("--env"), None),
@@ -47,6 +47,7 @@ pub const KEYS: [Key; 26] = [
     key("compress", Some("--compress"), Some("WHIT_COMPRESS")),
     key("output", Some("--output"), Some("WHIT_OUTPUT")),
     key("tag", Some("--tag"), Some("WHIT_TAG")),
+    key("platform", Some("--platform"), Some("WHIT_PLATFORM")),
     key("registry-mirrors", Some("--registry-mirror"), None),
     key("network", Some("--network"), Some("WHIT_NETWORK")),
     key(

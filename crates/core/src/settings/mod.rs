@@ -114,6 +114,10 @@ pub struct Settings {
     /// The image's name, `NAME[:TAG]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// For which platforms: `linux/amd64`, `linux/arm64`, or several with
+    /// commas, which make an index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// What may be asked before a registry, as `[REGISTRY=]HOST[/FOLDER]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry_mirrors: Option<Vec<String>>,
@@ -178,6 +182,7 @@ impl Settings {
             compress: self.compress.or(lower.compress),
             output: self.output.or(lower.output),
             tag: self.tag.or(lower.tag),
+            platform: self.platform.or(lower.platform),
             registry_mirrors: append(self.registry_mirrors, lower.registry_mirrors),
             network: self.network.or(lower.network),
             start_timeout: self.start_timeout.or(lower.start_timeout),

@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use whit_core::lock::Lock;
-use whit_core::pipeline::{Stopwatch, Tools};
+use whit_core::observe;
+use whit_core::pipeline::{self, Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
 use whit_core::settings::Settings;
 use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
-use whit_core::source::project::{self, Project};
-use whit_oci::Reference;
+use whit_core::source::project::{self, Project, Requirements};
 use whit_oci::download::{Cache, Client};
+use whit_oci::{Platform, Reference};
 
+use super::platform::{self, Change, Made};
 use super::settings::of_build;
 use super::transports::transports;
-use super::wish::{Flags, finish};
+use super::wish::{Flags, failure};
 use super::workplace::{Workplace, open_image, reference};
 use crate::args::Build;
 use crate::ui::{Failure, Screen};
@@ -29,91 +31,123 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
         probes: &args.probes,
         content: &args.content,
     };
-    let mut watch = Stopwatch::default();
-
     let settings = of_build(args, around)?.merged();
     let transports = transports(around, &args.registries, &settings)?;
-    let tools = place.tools(screen, &transports);
-    let (base, project) = detect(
-        &args.dir,
-        &settings,
-        flags.max_unpacked(),
-        &tools,
-        &mut watch,
-    )?;
-    for line in &project.detected {
-        screen.note(&format!(
-            "{:<10} {}  because {}",
-            line.what, line.value, line.because
-        ));
-    }
+    let order = Order {
+        args,
+        settings: &settings,
+        flags: &flags,
+        screen,
+    };
+    let mut make = |platform: Option<&Platform>, place: &Workplace, change: &mut Change<'_>| {
+        order.make(platform, place, &place.tools(screen, &transports), change)
+    };
+    platform::each(&settings, &flags, place, &transports, screen, &mut make)
+}
 
-    let lock_place = lock_place(&project);
-    let wanted = settings.base.as_deref().map(reference).transpose()?;
-    let foreign: Vec<PathBuf> = wanted
-        .as_ref()
-        .and_then(Reference::path)
-        .and_then(|path| path.canonicalize().ok())
-        .into_iter()
-        .collect();
-    let recipe = Recipe {
-        project: &project,
-        architecture: debian_architecture(),
-        environment: &around.environment,
-        lock: &lock_place,
-        locked: args.locked,
-        date: around.source_date_epoch.unwrap_or(around.now),
-        foreign: &foreign,
-    };
-    let cooked = match base {
-        Some(base) => cook(
-            &recipe,
-            Foundation::Base(Box::new(base)),
-            &tools,
-            &mut watch,
-        )?,
-        None => {
-            let downloads = Cache::open(tools.cache.downloads()?, Client::new(&around.proxies())?)?;
-            let larder = Larder {
-                mirror: &mirror(settings.mirror.as_deref())?,
-                desk: Desk {
-                    cache: &downloads,
-                    progress: screen,
-                    cancel: &around.cancel,
-                    now: around.now,
-                },
-                build_packages: settings.build_packages.as_deref().unwrap_or_default(),
-            };
-            cook(&recipe, Foundation::Debian(larder), &tools, &mut watch)?
+/// What is to be built.
+struct Order<'a> {
+    args: &'a Build,
+    settings: &'a Settings,
+    flags: &'a Flags<'a>,
+    screen: &'a Screen,
+}
+
+impl Order<'_> {
+    /// Builds the image of one platform.
+    fn make(
+        &self,
+        platform: Option<&Platform>,
+        place: &Workplace,
+        tools: &Tools<'_>,
+        change: &mut Change<'_>,
+    ) -> Result<Made, Failure> {
+        let (args, settings) = (self.args, self.settings);
+        let around = &place.around;
+        let mut watch = Stopwatch::default();
+        let architecture = architecture(platform)?;
+        let limit = self.flags.max_unpacked();
+        let target = Target {
+            architecture: &architecture,
+            limit,
+        };
+        let (base, project) = detect(&args.dir, settings, target, tools, &mut watch)?;
+        for line in &project.detected {
+            self.screen.note(&format!(
+                "{:<10} {}  because {}",
+                line.what, line.value, line.because
+            ));
         }
-    };
-    for warning in &cooked.warnings {
-        screen.note(warning);
+        can_install(&project, &architecture)?;
+
+        let lock_place = lock_place(&project, &architecture);
+        let wanted = settings.base.as_deref().map(reference).transpose()?;
+        let foreign: Vec<PathBuf> = wanted
+            .as_ref()
+            .and_then(Reference::path)
+            .and_then(|path| path.canonicalize().ok())
+            .into_iter()
+            .collect();
+        let recipe = Recipe {
+            project: &project,
+            architecture: &architecture,
+            environment: &around.environment,
+            lock: &lock_place,
+            locked: args.locked,
+            date: around.source_date_epoch.unwrap_or(around.now),
+            foreign: &foreign,
+        };
+        let cooked = match base {
+            Some(base) => cook(&recipe, Foundation::Base(Box::new(base)), tools, &mut watch)?,
+            None => {
+                let client = Client::new(&around.proxies())?;
+                let downloads = Cache::open(tools.cache.downloads()?, client)?;
+                let larder = Larder {
+                    mirror: &mirror(settings.mirror.as_deref())?,
+                    desk: Desk {
+                        cache: &downloads,
+                        progress: self.screen,
+                        cancel: &around.cancel,
+                        now: around.now,
+                    },
+                    build_packages: settings.build_packages.as_deref().unwrap_or_default(),
+                };
+                cook(&recipe, Foundation::Debian(larder), tools, &mut watch)?
+            }
+        };
+        for warning in &cooked.warnings {
+            self.screen.note(warning);
+        }
+        let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
+        let source = args.dir.display().to_string();
+        let mut wish = self.flags.wish(&source, &project.name, epoch, settings)?;
+        wish.mtime = Some(epoch);
+        wish.detected = detected(&project);
+        wish.provenance.version = project.version.clone();
+        platform::settle(&mut wish, &architecture, tools);
+        change(&mut wish);
+        let report = pipeline::run(&cooked.root, &wish, tools, &mut watch).map_err(failure)?;
+        // Like the image, only when all is well.
+        if cooked.lock_is_new && !args.output.dry_run {
+            keep_lock(&cooked.lock, &lock_place, self.screen);
+        }
+        Ok(Made { wish, report })
     }
-    let original = cooked.root;
-    let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
-    let mut wish = flags.wish(
-        &args.dir.display().to_string(),
-        &project.name,
-        epoch,
-        &settings,
-    )?;
-    wish.mtime = Some(epoch);
-    wish.detected = detected(&project);
-    wish.provenance.version = project.version.clone();
-    let done = finish(&original, &wish, &flags, &tools, &mut watch, screen)?;
-    // Like the image, only when all is well.
-    if cooked.lock_is_new && !args.output.dry_run {
-        keep_lock(&cooked.lock, &lock_place, screen);
-    }
-    Ok(done)
+}
+
+/// What a base must be for, and how much of it there may be.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Go's name.
+    pub architecture: &'a str,
+    pub limit: Option<u64>,
 }
 
 /// The base, if there is to be one, and what the project is.
 pub fn detect(
     dir: &Path,
     settings: &Settings,
-    limit: Option<u64>,
+    target: Target<'_>,
     tools: &Tools<'_>,
     watch: &mut Stopwatch,
 ) -> Result<(Option<Base>, Project), Failure> {
@@ -121,7 +155,7 @@ pub fn detect(
     let base = match &wanted {
         Some(reference) => {
             tools.progress.phase("unpacking the base", None);
-            Some(watch.time("unpack", || open_base(reference, settings, limit, tools))?)
+            Some(watch.time("unpack", || open_base(reference, settings, target, tools))?)
         }
         None => None,
     };
@@ -136,7 +170,7 @@ pub fn detect(
 fn open_base(
     reference: &Reference,
     settings: &Settings,
-    limit: Option<u64>,
+    target: Target<'_>,
     tools: &Tools<'_>,
 ) -> Result<Base, Failure> {
     let name = reference.to_string();
@@ -144,8 +178,13 @@ fn open_base(
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
-    let image = open_image(reference, None, tools)?;
-    Base::open(&image, &name, debian_architecture(), limit, tools).map_err(|error| {
+    let platform: Platform = format!("linux/{}", target.architecture).parse()?;
+    let image = open_image(reference, Some(&platform), tools)?;
+    let Target {
+        architecture,
+        limit,
+    } = target;
+    Base::open(&image, &name, architecture, limit, tools).map_err(|error| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })
@@ -174,11 +213,16 @@ fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     })
 }
 
-/// `whit.lock` in the project; a single script's is named after it.
-fn lock_place(project: &Project) -> PathBuf {
+/// `whit.lock` in the project; a single script's is named after it. Another
+/// processor has other packages, and a lock of its own.
+fn lock_place(project: &Project, architecture: &str) -> PathBuf {
+    let name = match architecture {
+        "amd64" => "whit.lock".to_owned(),
+        other => format!("whit.{other}.lock"),
+    };
     match &project.script {
-        Some(script) => script.with_extension("whit.lock"),
-        None => project.root.join("whit.lock"),
+        Some(script) => script.with_extension(name),
+        None => project.root.join(name),
     }
 }
 
@@ -193,12 +237,30 @@ fn keep_lock(lock: &Lock, place: &Path, screen: &Screen) {
     }
 }
 
-/// This machine's architecture, for which Debian and Go have the same name.
-fn debian_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
+/// The architecture to build for, for which Debian and Go have the same name.
+pub fn architecture(platform: Option<&Platform>) -> Result<String, Failure> {
+    let host = Platform::host();
+    let platform = platform.unwrap_or(&host);
+    match (platform.os.as_str(), platform.architecture.as_str()) {
+        ("linux", "amd64" | "arm64") => Ok(platform.architecture.clone()),
+        _ => Err(Failure::input(anyhow::anyhow!(
+            "whit builds for linux/amd64 and linux/arm64, not for {platform}"
+        ))
+        .hint("an image for other platforms can be made smaller with `whit shrink`".to_owned())),
     }
+}
+
+/// Refuses dependencies that nothing can install: they come by way of the
+/// interpreter that will use them.
+fn can_install(project: &Project, architecture: &str) -> Result<(), Failure> {
+    if project.requirements == Requirements::Nothing && project.installed.is_none() {
+        return Ok(());
+    }
+    observe::means(architecture).map(drop).map_err(|error| {
+        let hint = error.hint();
+        let text = "the project's dependencies cannot be installed for another processor";
+        Failure::input(anyhow::Error::new(error).context(text)).hint(hint)
+    })
 }
 
 fn detected(project: &Project) -> Vec<DetectedLine> {

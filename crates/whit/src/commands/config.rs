@@ -6,7 +6,8 @@ use whit_core::pipeline::Stopwatch;
 use whit_core::progress::Progress;
 use whit_core::settings;
 
-use super::build::detect;
+use super::build::{Target, architecture, detect};
+use super::platform;
 use super::settings::of_build;
 use super::transports::transports;
 use super::workplace::Workplace;
@@ -20,7 +21,12 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
     let tools = place.tools(screen, &transports);
     let limit = args.content.max_unpacked.map(|bytes| bytes.0);
     let mut watch = Stopwatch::default();
-    let detected = match detect(&args.dir, &merged, limit, &tools, &mut watch) {
+    let architecture = architecture(platform::wanted(&merged)?.first())?;
+    let target = Target {
+        architecture: &architecture,
+        limit,
+    };
+    let detected = match detect(&args.dir, &merged, target, &tools, &mut watch) {
         Ok((_, project)) => project.proposals(),
         // A folder without a project may have settings for images.
         Err(failure) => {

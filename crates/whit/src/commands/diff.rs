@@ -22,7 +22,7 @@ pub fn run(args: &Diff, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
         ..Detail::default()
     };
     let read = |text: &str| -> Result<Inventory, Failure> {
-        let image = inventory::open(text, args.platform.as_deref(), &tools)?;
+        let image = inventory::open(text, args.platform.as_ref(), &tools)?;
         inventory::read(text, &image, &detail, &tools)
     };
     let (before, after) = (read(&args.before)?, read(&args.after)?);

@@ -40,7 +40,7 @@ pub fn run(args: &Explore, place: &Workplace, screen: &Screen) -> Result<ExitCod
 }
 
 fn look(args: &Explore, tools: &Tools<'_>) -> Result<Exploration, Failure> {
-    let image = inventory::open(&args.image, args.platform.as_deref(), tools)?;
+    let image = inventory::open(&args.image, args.platform.as_ref(), tools)?;
     let detail = Detail {
         digests: true,
         ..Detail::default()

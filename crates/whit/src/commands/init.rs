@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use whit_core::pipeline::Stopwatch;
 use whit_core::settings::Settings;
 
-use super::build::detect;
+use super::build::{Target, architecture, detect};
+use super::platform;
 use super::settings::layers;
 use super::transports::transports;
 use super::workplace::Workplace;
@@ -36,7 +37,12 @@ pub fn run(args: &Init, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
     let transports = transports(&place.around, &registries, &settings)?;
     let tools = place.tools(screen, &transports);
     let mut watch = Stopwatch::default();
-    let (_, project) = detect(&args.dir, &settings, None, &tools, &mut watch)?;
+    let architecture = architecture(platform::wanted(&settings)?.first())?;
+    let target = Target {
+        architecture: &architecture,
+        limit: None,
+    };
+    let (_, project) = detect(&args.dir, &settings, target, &tools, &mut watch)?;
     tools.check_cancelled()?;
     screen.clear();
 

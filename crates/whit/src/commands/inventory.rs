@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use whit_core::inventory::{self, Detail, Inventory, InventoryError};
 use whit_core::pipeline::{self, Tools};
-use whit_oci::{Image, Reference};
+use whit_oci::{Image, Platform, Reference};
 
 use super::wish::failure;
 use super::workplace::{open_image, reference};
 use crate::ui::Failure;
 
 /// Opens the image that `text` names; its layers are not read yet.
-pub fn open(text: &str, platform: Option<&str>, tools: &Tools<'_>) -> Result<Image, Failure> {
+pub fn open(text: &str, platform: Option<&Platform>, tools: &Tools<'_>) -> Result<Image, Failure> {
     let reference = reference(text)?;
     if let Some(file) = dockerfile(&reference) {
         return Err(Failure::input(anyhow::anyhow!(

@@ -96,7 +96,7 @@ impl Subject<'_> {
         let transports = transports(&place.around, registries, &settings)?;
         let tools = place.tools(screen, &transports);
         screen.phase("reading the image", None);
-        let image = open_image(&reference(image)?, self.args.platform.as_deref(), &tools)?;
+        let image = open_image(&reference(image)?, self.args.platform.as_ref(), &tools)?;
         self.look(text, Some(&image))
     }
 }

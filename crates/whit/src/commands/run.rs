@@ -21,7 +21,7 @@ pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, F
     let transports = transports(&place.around, &args.registries, &settings)?;
     let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
-    let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;
+    let image = unpack_image(&reference, args.platform.as_ref(), None, &tools)?;
     let mut stage = Stage::new(
         &image.dirs,
         &image.config,

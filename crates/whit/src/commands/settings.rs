@@ -32,6 +32,7 @@ pub fn of_build(args: &Build, around: &Surroundings) -> Result<Layers, Failure> 
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
         base: args.base.clone(),
+        platform: args.platform.clone(),
         build_packages: list(&args.build_package),
         ..Settings::default()
     };

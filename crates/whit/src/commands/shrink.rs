@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use whit_core::pipeline::Stopwatch;
+use whit_core::pipeline::{self, Stopwatch};
 use whit_core::progress::Progress;
+use whit_core::settings::Settings;
 use whit_core::source::FatRoot;
-use whit_oci::Reference;
+use whit_oci::{Platform, Reference};
 
-use super::platform;
+use super::platform::{self, Change, Made};
 use super::settings::{layers, of_content, of_mirrors, of_output, of_probes};
 use super::transports::transports;
-use super::wish::{Flags, finish};
+use super::wish::{Flags, failure};
 use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
@@ -22,32 +23,38 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         probes: &args.probes,
         content: &args.content,
     };
-    let given = of_output(&args.output)
+    let given = Settings {
+        platform: args.platform.clone(),
+        ..Settings::default()
+    };
+    let given = given
+        .or(of_output(&args.output))
         .or(of_probes(&args.probes)?)
         .or(of_content(&args.content))
         .or(of_mirrors(&args.registries));
     let settings = layers(given, &place.around, Path::new("."))?.merged();
     let transports = transports(&place.around, &args.registries, &settings)?;
-    let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
-    let mut watch = Stopwatch::default();
-    screen.phase("unpacking the original", None);
-    let original = watch.time("unpack", || {
-        unpack_image(
-            &reference,
-            args.platform.as_deref(),
-            flags.max_unpacked(),
-            &tools,
-        )
-    })?;
-    let epoch = place
-        .around
-        .source_date_epoch
-        .unwrap_or_else(|| created(&original));
-    let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
-    wish.command = (!args.command.is_empty()).then(|| args.command.clone());
-    platform::settle(&mut wish, original.config.architecture(), &tools);
-    finish(&original, &wish, &flags, &tools, &mut watch, screen)
+    let mut make = |platform: Option<&Platform>, place: &Workplace, change: &mut Change<'_>| {
+        let tools = place.tools(screen, &transports);
+        let mut watch = Stopwatch::default();
+        screen.phase("unpacking the original", None);
+        let limit = flags.max_unpacked();
+        let original = watch.time("unpack", || {
+            unpack_image(&reference, platform, limit, &tools)
+        })?;
+        let epoch = place
+            .around
+            .source_date_epoch
+            .unwrap_or_else(|| created(&original));
+        let mut wish = flags.wish(&args.image, &small_name(&reference), epoch, &settings)?;
+        wish.command = (!args.command.is_empty()).then(|| args.command.clone());
+        platform::settle(&mut wish, original.config.architecture(), &tools);
+        change(&mut wish);
+        let report = pipeline::run(&original, &wish, &tools, &mut watch).map_err(failure)?;
+        Ok(Made { wish, report })
+    };
+    platform::each(&settings, &flags, place, &transports, screen, &mut make)
 }
 
 /// When the original says that it was made: the small image is as old, so

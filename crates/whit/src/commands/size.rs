@@ -18,7 +18,7 @@ pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
     let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
     let transports = transports(&place.around, &args.registries, &settings)?;
     let tools = place.tools(screen, &transports);
-    let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
+    let open = |text: &str| inventory::open(text, args.platform.as_ref(), &tools);
     let budget = limits(&args.limits)?.or(settings.budget.unwrap_or_default());
     let bandwidths = match &args.bandwidth[..] {
         [] => &Bandwidth::DEFAULTS[..],

@@ -1,23 +1,21 @@
 //! From flags to a wish: what `build` and `shrink` have in common.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use whit_core::emit::Provenance;
 use whit_core::observe::{Limits, Probe, ProbePlan};
-use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
+use whit_core::pipeline::{self, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
 use whit_core::settings::{NetworkChoice, Settings};
 use whit_core::size::Bytes;
-use whit_core::source::FatRoot;
 use whit_oci::{Compression, CompressionError, Destination, ImageName};
 use whit_sandbox::Trace;
 
 use super::why::report_path;
 use crate::args::{Content, Output, Probes};
-use crate::ui::{self, Failure, Screen};
+use crate::ui::Failure;
 
 /// The flags that both commands share.
 pub struct Flags<'a> {
@@ -126,28 +124,6 @@ impl Flags<'_> {
     }
 }
 
-/// Runs the pipeline and shows what came of it.
-pub fn finish(
-    original: &FatRoot,
-    wish: &Wish,
-    flags: &Flags<'_>,
-    tools: &Tools<'_>,
-    watch: &mut Stopwatch,
-    screen: &Screen,
-) -> Result<ExitCode, Failure> {
-    let report = pipeline::run(original, wish, tools, watch).map_err(failure)?;
-    screen.clear();
-    if let Some(place) = report_place(wish, flags.output) {
-        write_report(&report, &place)?;
-    }
-    if flags.output.json {
-        anstream::println!("{}", String::from_utf8_lossy(&report.to_json()));
-    } else {
-        ui::print_report(&report);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// An error of the pipeline with its exit code and hint.
 pub fn failure(error: pipeline::Error) -> Failure {
     let hint = error.hint();
@@ -221,7 +197,7 @@ fn rescue(destination: &Destination) -> Destination {
     }
 }
 
-fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
+pub fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
     if let Some(place) = &output.report {
         return Some(place.clone());
     }
@@ -236,7 +212,7 @@ fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
     })
 }
 
-fn write_report(report: &Report, place: &Path) -> Result<(), Failure> {
+pub fn write_report(report: &Report, place: &Path) -> Result<(), Failure> {
     std::fs::write(place, report.to_json()).map_err(|error| {
         Failure::input(anyhow::anyhow!(
             "cannot write the report {}: {error}",

@@ -1,6 +1,8 @@
 //! Where a command works: the machine around it, its throw-away folder, and
 //! the images that it opens.
 
+use std::path::Path;
+
 use whit_core::pipeline::Tools;
 use whit_core::source::{self, FatRoot};
 use whit_core::workspace::{CacheDirs, Workspace};
@@ -27,6 +29,20 @@ impl Workplace {
         })
     }
 
+    /// One more on the same machine, with a throw-away folder of its own.
+    pub fn another(&self) -> Result<Self, Failure> {
+        Ok(Self {
+            workspace: Workspace::create(&self.around.cache)?,
+            cache: CacheDirs::new(&self.around.cache),
+            around: self.around.clone(),
+        })
+    }
+
+    /// The throw-away folder.
+    pub fn folder(&self) -> &Path {
+        self.workspace.path()
+    }
+
     pub fn tools<'a>(&'a self, screen: &'a Screen, transports: &'a Transports) -> Tools<'a> {
         Tools {
             cache: &self.cache,
@@ -49,11 +65,11 @@ pub fn reference(text: &str) -> Result<Reference, Failure> {
 /// Opens an image; its layers are not read yet.
 pub fn open_image(
     reference: &Reference,
-    platform: Option<&str>,
+    platform: Option<&Platform>,
     tools: &Tools<'_>,
 ) -> Result<Image, Failure> {
     let options = Options {
-        platform: platform.map(str::parse::<Platform>).transpose()?,
+        platform: platform.cloned(),
         scratch: tools.workspace.path().to_owned(),
         limits: Limits::default(),
         transports: tools.transports.clone(),
@@ -64,7 +80,7 @@ pub fn open_image(
 /// Unpacks and indexes an image.
 pub fn unpack_image(
     reference: &Reference,
-    platform: Option<&str>,
+    platform: Option<&Platform>,
     max_unpacked: Option<u64>,
     tools: &Tools<'_>,
 ) -> Result<FatRoot, Failure> {

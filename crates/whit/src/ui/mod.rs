@@ -18,5 +18,5 @@ pub use diff::{grown_too_much, print_diff, print_diff_json, print_diff_markdown}
 pub use error::{Failure, exit_code, print_error};
 pub use lint::{print_findings, print_rules};
 pub use progress::Screen;
-pub use report::{bytes, print_report, print_why};
+pub use report::{bytes, print_platform, print_report, print_why};
 pub use size::{over_budget, print_sizes, print_sizes_csv, print_sizes_json, print_sizes_markdown};

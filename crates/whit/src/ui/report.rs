@@ -30,6 +30,11 @@ pub fn seconds(s: f64) -> String {
     }
 }
 
+/// The heading of the report of one platform among several.
+pub fn print_platform(name: &str) {
+    anstream::println!("\n{BOLD}{name}{BOLD:#}\n");
+}
+
 /// The whole report: sizes, proof, the biggest keeps and drops, time.
 pub fn print_report(report: &Report) {
     sizes(report);

@@ -472,14 +472,10 @@ impl<'a> Session<'a> {
             }
             let python = python_name(request);
             let workshop = Workshop::new(
-                request.lowers,
-                request.cache,
+                request,
                 &uv_cache(request),
                 Access::of(request.environment, &request.project.indexes),
                 &python,
-                request.base,
-                request.architecture,
-                request.cancel,
             )
             .map_err(Failure::Error)?;
             self.workshop = Some(workshop);

@@ -15,7 +15,7 @@ use whit_sandbox::{
 
 use super::error::io;
 use super::index_settings::{Access, INSIDE};
-use super::{Failure, Inherited, InstallError, failure};
+use super::{Failure, Inherited, InstallError, Request, failure};
 use crate::observe;
 
 /// One step may take as long as the slowest build that people wait for.
@@ -65,19 +65,16 @@ pub struct Run<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    /// Sets one up. `python` is `python3.11`. `cache` is whit's cache folder; temporary files lie there
-    /// too, so that finished folders can be renamed into their place. uv's own
-    /// cache is the folder `uv_cache` in it.
+    /// Sets one up. `python` is `python3.11`. Temporary files lie in whit's
+    /// cache folder too, so that finished folders can be renamed into their
+    /// place. uv's own cache is the folder `uv_cache` in it.
     pub fn new(
-        lowers: &[PathBuf],
-        cache: &Path,
+        request: &Request<'a>,
         uv_cache: &str,
         access: Access,
         python: &str,
-        base: Option<Inherited<'a>>,
-        architecture: &'a str,
-        cancel: &'a AtomicBool,
     ) -> Result<Self, InstallError> {
+        let cache = request.cache;
         let tmp = cache.join("tmp");
         let uv_cache = cache.join(uv_cache);
         for folder in [&tmp, &uv_cache] {
@@ -89,14 +86,14 @@ impl<'a> Workshop<'a> {
             .map_err(io(format!("making a folder in {}", tmp.display())))?;
         let workshop = Self {
             folder,
-            lowers: lowers.to_vec(),
+            lowers: request.lowers.to_vec(),
             access,
             cache: uv_cache,
             python: python.to_owned(),
-            base,
-            architecture,
-            emulator: observe::emulator(architecture),
-            cancel,
+            base: request.base,
+            architecture: request.architecture,
+            emulator: observe::emulator(request.architecture),
+            cancel: request.cancel,
         };
         give(&workshop.cache)?;
         for name in ["in", "out", "src", "tmp"] {
