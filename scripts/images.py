@@ -74,6 +74,11 @@ class Answer:
         return f"{self.status} {self.body[:300]!r}"
 
 
+def fields(answer):
+    """Headers by name; those that come several times, as cookies do, a line each."""
+    return {name: "\n".join(answer.headers.get_all(name)) for name in answer.headers}
+
+
 class KeepRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_):
         return None
@@ -103,9 +108,9 @@ class App:
         opener = urllib.request.build_opener(KeepRedirects, urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=CHECK_SECONDS) as answer:
-                return Answer(answer.status, dict(answer.headers), answer.read())
+                return Answer(answer.status, fields(answer), answer.read())
         except urllib.error.HTTPError as answer:
-            return Answer(answer.code, dict(answer.headers), answer.read())
+            return Answer(answer.code, fields(answer), answer.read())
 
     def exec(self, *args, options=()):
         """Runs a program in the container, as `docker exec` does."""

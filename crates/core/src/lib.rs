@@ -4,6 +4,7 @@
 //! `pipeline` tells the story; every phase takes what earlier ones made and
 //! returns a value of its own.
 
+pub mod compare;
 pub mod diff;
 pub mod elf;
 pub mod emit;
@@ -17,6 +18,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod reach;
+pub mod recipe;
 pub mod report;
 pub mod settings;
 pub mod size;

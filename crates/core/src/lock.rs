@@ -48,7 +48,8 @@ pub struct Lock {
 pub struct Basis {
     /// `amd64`, `arm64`.
     pub architecture: String,
-    /// `3.11`.
+    /// `3.11`; empty for other languages.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub python: String,
     /// Debian's release; none on a base.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -309,26 +310,17 @@ impl Lock {
     /// Writes the lock in one step: whoever reads `path` meanwhile gets the
     /// old one or the new one.
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
-        use std::os::unix::fs::PermissionsExt;
         let fail = |source| LockError::Write {
             path: path.to_owned(),
             source,
-        };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
         };
         let text = self.to_text();
         if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
             return Ok(());
         }
-        let mut file = tempfile::Builder::new()
-            .prefix(".whit.lock-")
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(folder)
-            .map_err(fail)?;
+        let (mut file, draft) = whit_oci::draft::file(path).map_err(fail)?;
         file.write_all(text.as_bytes()).map_err(fail)?;
-        file.persist(path).map_err(|error| fail(error.error))?;
+        draft.persist(path).map_err(|error| fail(error.error))?;
         Ok(())
     }
 }

@@ -4,11 +4,11 @@
 ///
 /// Shared between threads, so every method takes `&self`.
 pub trait Progress: Sync {
-    /// A new phase began. `total` is its length in the unit of
-    /// [`Progress::advance`] (bytes, files), where it is known.
+    /// A new phase began. `total` is how many bytes [`Progress::advance`] will
+    /// be told of, where that is known.
     fn phase(&self, name: &str, total: Option<u64>);
-    /// So much more of the current phase is done.
-    fn advance(&self, n: u64);
+    /// So many more bytes of the current phase are done.
+    fn advance(&self, bytes: u64);
     /// Something worth a line of its own.
     fn note(&self, text: &str);
 }

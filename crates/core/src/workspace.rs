@@ -1,9 +1,10 @@
 //! Folders that whit works in: a cache that stays, and one throw-away folder
 //! per run.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -75,7 +76,21 @@ pub struct Workspace {
     _lock: File,
 }
 
+/// In the folder; the first thing that comes into it, and the last that goes.
 const LOCK: &str = "lock";
+
+/// What is being made in the caches has such a name until it is whole: its
+/// folder, and how the name begins.
+const DRAFTS: [(&str, &str); 8] = [
+    ("layers", ".tmp"),
+    ("stripped", ".tmp"),
+    ("bytecode", ".tmp"),
+    ("bytecode", "compile-"),
+    ("dependencies/tmp", ""),
+    ("downloads/debian", ".tmp"),
+    ("downloads/roots", ".draft-"),
+    ("blobs/origins", ".tmp"),
+];
 
 impl Workspace {
     /// Makes the folder below the cache, where there is room for a whole
@@ -84,12 +99,16 @@ impl Workspace {
         let runs = cache.join("runs");
         fs::create_dir_all(&runs)?;
         clear_leftovers(&runs);
-        let folder = tempfile::Builder::new()
-            .prefix("run-")
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir_in(&runs)?;
-        let lock = File::create(folder.path().join(LOCK))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        let (folder, lock) = new_run(&runs)?;
+        let began = age(&lock.metadata()?);
+        // Whoever begins from now on makes younger ones, and if nobody else
+        // lives that began before, the older ones are nobody's.
+        let older = drafts(cache, began);
+        if !older.is_empty() && living(&runs).all(|run| run == folder.path()) {
+            for draft in older {
+                let _ = remove(&draft);
+            }
+        }
         Ok(Self {
             folder: Some(folder),
             _lock: lock,
@@ -98,10 +117,7 @@ impl Workspace {
 
     /// True while a run works with this cache.
     pub fn any_alive(cache: &Path) -> bool {
-        let runs = fs::read_dir(cache.join("runs")).into_iter().flatten();
-        runs.flatten()
-            .filter_map(|entry| File::open(entry.path().join(LOCK)).ok())
-            .any(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
+        living(&cache.join("runs")).next().is_some()
     }
 
     pub fn path(&self) -> &Path {
@@ -120,9 +136,18 @@ impl Drop for Workspace {
     fn drop(&mut self) {
         if let Some(folder) = self.folder.take() {
             // What cannot be removed now is tried again by the next run.
-            let _ = remove_tree(&folder.keep());
+            let _ = remove_run(&folder.keep());
         }
     }
+}
+
+/// The folders of runs that live.
+fn living(runs: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(runs).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|folder| {
+        File::open(folder.join(LOCK))
+            .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
+    })
 }
 
 /// Removes what runs left that were killed: nobody holds their lock.
@@ -131,15 +156,78 @@ fn clear_leftovers(runs: &Path) {
         return;
     };
     for entry in entries.flatten() {
-        let abandoned = match File::open(entry.path().join(LOCK)) {
-            Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
-            // It is being made, or being removed: leave it to whoever does.
-            Err(_) => false,
-        };
-        if abandoned {
-            let _ = remove_tree(&entry.path());
+        let folder = entry.path();
+        match File::open(folder.join(LOCK)) {
+            Ok(lock) if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() => {
+                let _ = remove_run(&folder);
+            }
+            Ok(_) => {}
+            // Made or removed at this moment, or left so: without a lock it is
+            // empty, and only then does it go.
+            Err(_) => {
+                let _ = fs::remove_dir(&folder);
+            }
         }
     }
+}
+
+/// A new folder and its lock, which is held.
+fn new_run(runs: &Path) -> io::Result<(TempDir, File)> {
+    loop {
+        let folder = tempfile::Builder::new()
+            .prefix("run-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir_in(runs)?;
+        let lock = match File::create(folder.path().join(LOCK)) {
+            Ok(lock) => lock,
+            // Somebody took it for a leftover: it had no lock yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let held = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if held && folder.path().join(LOCK).exists() {
+            return Ok((folder, lock));
+        }
+    }
+}
+
+/// Removes a run's folder so that whoever dies at it leaves something with a
+/// lock, or something empty.
+fn remove_run(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() != LOCK {
+            remove(&entry.path())?;
+        }
+    }
+    fs::remove_file(folder.join(LOCK))?;
+    fs::remove_dir(folder)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata()?.is_dir() {
+        true => remove_tree(path),
+        false => fs::remove_file(path),
+    }
+}
+
+/// What was being made in the caches before `now`, or was when its maker died.
+fn drafts(cache: &Path, now: (i64, i64)) -> Vec<PathBuf> {
+    let of = |(folder, beginning): &(&str, &'static str)| {
+        let beginning = *beginning;
+        let entries = fs::read_dir(cache.join(folder)).into_iter().flatten();
+        entries.flatten().filter_map(move |entry| {
+            let name = entry.file_name();
+            let older = || entry.metadata().is_ok_and(|meta| age(&meta) < now);
+            (name.as_bytes().starts_with(beginning.as_bytes()) && older()).then(|| entry.path())
+        })
+    };
+    DRAFTS.iter().flat_map(of).collect()
+}
+
+/// When something was last changed, which nobody can set (`st_ctime`).
+fn age(meta: &Metadata) -> (i64, i64) {
+    (meta.ctime(), meta.ctime_nsec())
 }
 
 /// Removes a folder with everything in it, folders without permissions
@@ -198,6 +286,39 @@ mod tests {
         let path = next.path().to_owned();
         drop(next);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn drafts_of_the_dead_go_and_those_of_the_living_stay() {
+        let cache = tempfile::tempdir().unwrap();
+        let draft = cache.path().join("layers/.tmpdead");
+        let folder = cache.path().join("dependencies/tmp/deps-dead/in");
+        let whole = cache.path().join("layers/whole");
+        fs::create_dir_all(draft.parent().unwrap()).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        for path in [&draft, &whole] {
+            fs::write(path, "x").unwrap();
+        }
+        // The clock of files ticks every few milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let living = Workspace::create(cache.path()).unwrap();
+        assert!(whole.exists() && !draft.exists() && !folder.exists());
+        fs::write(&draft, "x").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        drop(Workspace::create(cache.path()).unwrap());
+        assert!(draft.exists());
+        drop(living);
+        drop(Workspace::create(cache.path()).unwrap());
+        assert!(!draft.exists());
+    }
+
+    #[test]
+    fn a_death_at_the_beginning_or_the_end_leaves_nothing_for_ever() {
+        let cache = tempfile::tempdir().unwrap();
+        let empty = cache.path().join("runs/run-empty");
+        fs::create_dir_all(&empty).unwrap();
+        drop(Workspace::create(cache.path()).unwrap());
+        assert!(!empty.exists());
     }
 
     #[test]

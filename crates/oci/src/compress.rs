@@ -19,6 +19,11 @@ use std::sync::{Arc, Mutex};
 /// long member.
 const BLOCK: usize = 4 << 20;
 
+/// A block of which the fastest level saves less than this part is left so: it
+/// is compressed or random already, and the other levels take thirty times as
+/// long for next to nothing.
+const WORTHWHILE: usize = 100;
+
 /// No more threads than this: each holds a block and its compressor's tables,
 /// and the memory of writing a layer is to stay small on a large machine too.
 const MAX_THREADS: usize = 6;
@@ -261,7 +266,11 @@ fn work(queue: &Mutex<Receiver<Job>>, compression: Compression) {
 }
 
 enum Encoder {
-    Gzip(libdeflater::Compressor),
+    Gzip {
+        /// Says whether a block is worth the trouble.
+        quick: libdeflater::Compressor,
+        thorough: libdeflater::Compressor,
+    },
     Zstd(Box<zstd::stream::write::Encoder<'static, Vec<u8>>>),
 }
 
@@ -270,9 +279,15 @@ impl Encoder {
         match compression {
             Compression::None => Err(io::Error::other("nothing to compress with")),
             Compression::Gzip { level } => {
-                let level = libdeflater::CompressionLvl::new(level.into())
-                    .map_err(|_| io::Error::other("libdeflate has no such level"))?;
-                Ok(Self::Gzip(libdeflater::Compressor::new(level)))
+                let at = |level: u8| {
+                    libdeflater::CompressionLvl::new(level.into())
+                        .map(libdeflater::Compressor::new)
+                        .map_err(|_| io::Error::other("libdeflate has no such level"))
+                };
+                Ok(Self::Gzip {
+                    quick: at(1)?,
+                    thorough: at(level)?,
+                })
             }
             Compression::Zstd { level } => {
                 let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level.into())?;
@@ -284,14 +299,12 @@ impl Encoder {
 
     fn encode(&mut self, block: &[u8], last: bool) -> io::Result<Vec<u8>> {
         match self {
-            Self::Gzip(encoder) => {
-                let mut member = vec![0; encoder.gzip_compress_bound(block.len())];
-                let length = encoder
-                    .gzip_compress(block, &mut member)
-                    .map_err(io::Error::other)?;
-                member.truncate(length);
-                member.shrink_to_fit();
-                Ok(member)
+            Self::Gzip { quick, thorough } => {
+                let member = gzip(quick, block)?;
+                if member.len() > block.len() - block.len() / WORTHWHILE {
+                    return Ok(member);
+                }
+                gzip(thorough, block)
             }
             Self::Zstd(encoder) => {
                 encoder.write_all(block)?;
@@ -304,9 +317,21 @@ impl Encoder {
     }
 }
 
+fn gzip(encoder: &mut libdeflater::Compressor, block: &[u8]) -> io::Result<Vec<u8>> {
+    let mut member = vec![0; encoder.gzip_compress_bound(block.len())];
+    let length = encoder
+        .gzip_compress(block, &mut member)
+        .map_err(io::Error::other)?;
+    member.truncate(length);
+    member.shrink_to_fit();
+    Ok(member)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+
+    use sha2::Digest as _;
 
     use super::*;
 
@@ -364,6 +389,17 @@ mod tests {
             }
             assert!(decompressed(&alone, compression) == plain);
         }
+    }
+
+    #[test]
+    fn what_does_not_compress_is_stored() {
+        let noise: Vec<u8> = (0..BLOCK as u64 / 32)
+            .flat_map(|i| sha2::Sha256::digest(i.to_le_bytes()))
+            .collect();
+        let gzip = Compression::Gzip { level: 12 };
+        let packed = compressed(&noise, gzip, 1);
+        assert!(packed.len() < noise.len() + noise.len() / 1000);
+        assert!(decompressed(&packed, gzip) == noise);
     }
 
     #[test]

@@ -8,10 +8,8 @@
 mod platforms;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -21,6 +19,7 @@ pub use platforms::stage_index;
 
 use crate::assemble::{self, Assembled, Document, LAYOUT, blob_path};
 use crate::destination::Destination;
+use crate::draft::{self, parent};
 use crate::layer_writer::WrittenLayer;
 use crate::tar_writer::TarWriter;
 use crate::write_error::WriteError;
@@ -38,17 +37,26 @@ pub struct Staged {
     destination: Destination,
     manifest_digest: Digest,
     config_digest: Digest,
+    /// Bytes of the configuration and of the layers.
+    blobs: u64,
 }
 
 #[derive(Debug)]
 enum Temporary {
-    Archive(TempPath),
+    Archive {
+        path: TempPath,
+        _lock: File,
+    },
     /// A layout that becomes the destination.
-    NewLayout(TempDir),
+    NewLayout {
+        dir: TempDir,
+        _lock: File,
+    },
     /// A layout inside the destination, whose blobs move over.
     Addition {
         dir: TempDir,
         entry: Value,
+        _lock: File,
     },
 }
 
@@ -92,6 +100,7 @@ pub fn stage(
         destination: destination.clone(),
         manifest_digest: image.manifest.digest,
         config_digest: image.config.digest,
+        blobs: image.config.bytes.len() as u64 + layers.iter().map(|layer| layer.size).sum::<u64>(),
     })
 }
 
@@ -99,8 +108,8 @@ impl Staged {
     /// The archive or the layout as it is now, to be opened and verified.
     pub fn location(&self) -> &Path {
         match &self.temporary {
-            Temporary::Archive(path) => path,
-            Temporary::NewLayout(dir) | Temporary::Addition { dir, .. } => dir.path(),
+            Temporary::Archive { path, .. } => path,
+            Temporary::NewLayout { dir, .. } | Temporary::Addition { dir, .. } => dir.path(),
         }
     }
 
@@ -112,6 +121,14 @@ impl Staged {
     /// The digest of the configuration: Docker's and Podman's image ID.
     pub fn config_digest(&self) -> Digest {
         self.config_digest
+    }
+
+    /// Bytes that are sent to a registry or an engine, if it has none of them.
+    pub fn size(&self) -> u64 {
+        match &self.temporary {
+            Temporary::Archive { path, .. } => path.metadata().map_or(0, |meta| meta.len()),
+            Temporary::NewLayout { .. } | Temporary::Addition { .. } => self.blobs,
+        }
     }
 
     /// Gives the image its name: the last thing that happens to it.
@@ -136,17 +153,17 @@ impl Staged {
 impl Temporary {
     fn rename(self, place: &Path) -> Result<(), WriteError> {
         match self {
-            Self::Archive(path) => path
+            Self::Archive { path, .. } => path
                 .persist(place)
                 .map_err(|failed| WriteError::io("write", place, failed.error)),
-            Self::NewLayout(dir) => {
+            Self::NewLayout { dir, .. } => {
                 fs::rename(dir.path(), place)
                     .map_err(|source| WriteError::io("write", place, source))?;
                 // Nothing is left at the temporary name.
                 let _ = dir.keep();
                 Ok(())
             }
-            Self::Addition { dir, entry } => add(place, dir, entry),
+            Self::Addition { dir, entry, .. } => add(place, dir, entry),
         }
     }
 }
@@ -207,15 +224,10 @@ fn write_archive(
     created: i64,
 ) -> Result<Temporary, WriteError> {
     check_archive(place)?;
-    // `.NAME.RANDOM.part`; readable as far as the umask allows.
-    let (file, path) = tempfile::Builder::new()
-        .prefix(&hidden(place))
-        .suffix(".part")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(parent(place))
-        // Only the kind: the rest of the message is the temporary name.
-        .map_err(|error| WriteError::io("write", place, error.kind().into()))?
-        .into_parts();
+    // Only the kind: the rest of the message is the temporary name.
+    let failed = |error: io::Error| WriteError::io("write", place, error.kind().into());
+    let (file, path) = draft::file(place).map_err(failed)?;
+    let lock = file.try_clone().map_err(failed)?;
     let mut tar = TarWriter::new(BufWriter::new(file), place.to_path_buf());
     let entry = |path: &str, kind: Kind| Entry {
         meta: Meta {
@@ -247,7 +259,7 @@ fn write_archive(
     tar.finish()?
         .flush()
         .map_err(|source| WriteError::io("write", place, source))?;
-    Ok(Temporary::Archive(path))
+    Ok(Temporary::Archive { path, _lock: lock })
 }
 
 /// Writes a layout: beside `place`, or inside it where it exists.
@@ -257,7 +269,7 @@ fn layout(
     layers: &[WrittenLayer],
     entry: Value,
 ) -> Result<Temporary, WriteError> {
-    let (dir, exists) = new_layout(place)?;
+    let (dir, lock, exists) = new_layout(place)?;
     let failed = |source| WriteError::io("write", place, source);
     let blobs = dir.path().join("blobs/sha256");
     for document in [&image.config, &image.manifest] {
@@ -269,28 +281,27 @@ fn layout(
     let index = assemble::index(std::slice::from_ref(&entry));
     fs::write(dir.path().join("index.json"), &index).map_err(failed)?;
     Ok(match exists {
-        false => Temporary::NewLayout(dir),
-        true => Temporary::Addition { dir, entry },
+        false => Temporary::NewLayout { dir, _lock: lock },
+        true => Temporary::Addition {
+            dir,
+            entry,
+            _lock: lock,
+        },
     })
 }
 
-/// A layout without images under a temporary name, and whether there is one at
+/// A layout without images under a temporary name, its lock, and whether there is one at
 /// `place`.
-fn new_layout(place: &Path) -> Result<(TempDir, bool), WriteError> {
+fn new_layout(place: &Path) -> Result<(TempDir, File, bool), WriteError> {
     let exists = check_layout(place)?;
     // Inside, because an existing folder may be a mount point and its parent
     // another file system.
     let above = if exists { place } else { parent(place) };
     let failed = |source| WriteError::io("write", place, source);
-    let dir = tempfile::Builder::new()
-        .prefix(&hidden(place))
-        .suffix(".part")
-        .permissions(Permissions::from_mode(0o777))
-        .tempdir_in(above)
-        .map_err(|error| failed(error.kind().into()))?;
+    let (dir, lock) = draft::folder(place, above).map_err(|error| failed(error.kind().into()))?;
     fs::create_dir_all(dir.path().join("blobs/sha256")).map_err(failed)?;
     fs::write(dir.path().join("oci-layout"), LAYOUT).map_err(failed)?;
-    Ok((dir, exists))
+    Ok((dir, lock, exists))
 }
 
 /// Moves the blobs of `staged`, a layout inside `place`, over to `place` and
@@ -386,20 +397,6 @@ fn place_layer(layer: &WrittenLayer, blob: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::copy(&layer.path, blob).map(drop)
-}
-
-fn parent(place: &Path) -> &Path {
-    match place.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn hidden(place: &Path) -> OsString {
-    let mut name = OsString::from(".");
-    name.push(place.file_name().unwrap_or_default());
-    name.push(".");
-    name
 }
 
 #[cfg(test)]

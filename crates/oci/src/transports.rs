@@ -8,7 +8,7 @@ use crate::archive::Archive;
 use crate::engine::{Engine, EngineAddress, EngineError, Kind};
 use crate::image::{self, Image, ImageError, Options};
 use crate::registry::{Registries, RegistryError, RegistrySettings};
-use crate::{Digest, ImageName};
+use crate::{Digest, ImageName, Meter};
 
 /// The ways to registries and engines, as one user has them. The default
 /// knows no logins and no engine.
@@ -17,6 +17,7 @@ pub struct Transports {
     registries: Arc<Registries>,
     docker: Engine,
     podman: Engine,
+    meter: Meter,
 }
 
 impl Default for Transports {
@@ -39,6 +40,7 @@ impl Transports {
         Self {
             docker: engine(Kind::Docker, docker, &registries.cancel),
             podman: engine(Kind::Podman, podman, &registries.cancel),
+            meter: registries.meter.clone(),
             registries: Arc::new(Registries::new(registries)),
         }
     }
@@ -52,11 +54,11 @@ impl Transports {
     }
 
     pub(crate) fn docker(&self, name: &ImageName, options: &Options) -> Result<Image, ImageError> {
-        saved(&self.docker, name, options)
+        self.saved(&self.docker, name, options)
     }
 
     pub(crate) fn podman(&self, name: &ImageName, options: &Options) -> Result<Image, ImageError> {
-        saved(&self.podman, name, options)
+        self.saved(&self.podman, name, options)
     }
 
     /// An image by its bare name: of an engine that has it, or else of its
@@ -69,7 +71,7 @@ impl Transports {
         let mut tried = Vec::new();
         for engine in [&self.docker, &self.podman] {
             match engine.has(&name.to_string()) {
-                Ok(true) => return saved(engine, name, options),
+                Ok(true) => return self.saved(engine, name, options),
                 Ok(false) => tried.push(format!("{} has no such image", engine.kind)),
                 Err(EngineError::Absent { .. }) => {
                     tried.push(format!("{} is not here", engine.kind));
@@ -102,26 +104,32 @@ impl Transports {
 
     /// Hands an archive to Docker.
     pub(crate) fn load_docker(&self, archive: &Path, name: &ImageName) -> Result<(), EngineError> {
-        self.docker.load(archive, &name.tagged())
+        self.docker.load(archive, &name.tagged(), &self.meter)
     }
 
     /// Hands an archive to Podman.
     pub(crate) fn load_podman(&self, archive: &Path, name: &ImageName) -> Result<(), EngineError> {
-        self.podman.load(archive, &name.tagged())
+        self.podman.load(archive, &name.tagged(), &self.meter)
     }
-}
 
-/// An image of an engine, through an archive that has no name and goes away
-/// by itself.
-fn saved(engine: &Engine, name: &ImageName, options: &Options) -> Result<Image, ImageError> {
-    let transport = match engine.kind {
-        Kind::Docker => "docker-daemon:",
-        Kind::Podman => "podman:",
-    };
-    let file = engine.save(&name.to_string(), &options.scratch, options.limits.archive)?;
-    let label = format!("{transport}{name}");
-    let archive = Archive::of_file(Path::new(&label), file, options)?;
-    let mut image = image::archive(archive, None, options)?;
-    image.name = Some(name.to_string());
-    Ok(image)
+    /// An image of an engine, through an archive that has no name and goes away
+    /// by itself.
+    fn saved(
+        &self,
+        engine: &Engine,
+        name: &ImageName,
+        options: &Options,
+    ) -> Result<Image, ImageError> {
+        let transport = match engine.kind {
+            Kind::Docker => "docker-daemon:",
+            Kind::Podman => "podman:",
+        };
+        let limit = options.limits.archive;
+        let file = engine.save(&name.to_string(), &options.scratch, limit, &self.meter)?;
+        let label = format!("{transport}{name}");
+        let archive = Archive::of_file(Path::new(&label), file, options)?;
+        let mut image = image::archive(archive, None, options)?;
+        image.name = Some(name.to_string());
+        Ok(image)
+    }
 }

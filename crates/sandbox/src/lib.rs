@@ -4,6 +4,7 @@
 //! The only unsafe code of the workspace. Knows nothing about images.
 
 mod abilities;
+mod activity;
 mod arena;
 mod blueprint;
 mod calls;

@@ -22,7 +22,7 @@ use crate::output::{Capture, Gathered, lock};
 use crate::step::{self, Message};
 use crate::sys::{self, Errno, Fork};
 use crate::tracer::Tracer;
-use crate::{Command, Exit, Outcome, Spec, Stdin, Trace, abilities};
+use crate::{Command, Exit, Outcome, Spec, Stdin, Trace, abilities, activity};
 
 /// A program that was started. Dropping it kills it and everything it began,
 /// and takes its mounts and namespaces away.
@@ -194,6 +194,12 @@ impl Running {
     /// How many paths were touched so far; 0 without a trace.
     pub fn touched(&self) -> usize {
         self.tracer.as_ref().map_or(0, Tracer::count)
+    }
+
+    /// True while the program, or something that it started, computes or waits
+    /// for a disk; false while all of it waits for time, input or the network.
+    pub fn is_busy(&self) -> bool {
+        activity::is_busy(self.keeper.pid)
     }
 
     /// Kills whatever still runs and hands over what was gathered.

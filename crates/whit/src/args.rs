@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use whit_core::compare::Strategy;
 use whit_core::diff::Growth;
 use whit_core::plan::Policy;
 use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
-use whit_oci::{Compression, Platform};
+use whit_oci::{BuildEngine, Compression, Platform};
 
 /// Your app, and not a whit more.
 ///
@@ -85,12 +86,28 @@ pub enum Command {
     #[command(after_help = SIZE_EXAMPLES)]
     Size(Box<Size>),
 
+    /// Make one app in every way that people ship apps, and put them side by side
+    ///
+    /// A full Debian, a slim one, distroless's packages and whit's own images,
+    /// each put together from Debian packages without an engine, run and asked the
+    /// same. What cannot be had here is listed with the reason.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Box<Compare>),
+
     /// Tell what changed from one image to another
     ///
     /// Compares files, packages and configuration, and names whose bytes the
     /// difference is. Times of files are not compared.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
+
+    /// Print a Dockerfile that makes a small image again, without whit
+    ///
+    /// From the report that `whit shrink` left beside the image. Several
+    /// stages, no build context: what was kept is copied out of the original
+    /// by docker, podman or buildah.
+    #[command(after_help = RECIPE_EXAMPLES)]
+    Recipe(Recipe),
 
     /// Run an image in whit's sandbox, without an engine
     #[command(after_help = RUN_EXAMPLES)]
@@ -132,6 +149,28 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// A program reads what it prints.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Build(args) => args.output.json,
+            Self::Shrink(args) => args.output.json,
+            Self::Explore(args) => args.json,
+            Self::Size(args) => args.form.json,
+            Self::Diff(args) => args.form.json,
+            Self::Lint(args) => args.json,
+            Self::Compare(args) => args.form.json,
+            Self::Config(args) => args.build.output.json,
+            Self::Recipe(_)
+            | Self::Init(_)
+            | Self::Why(_)
+            | Self::Run(_)
+            | Self::Cache(_)
+            | Self::Completions { .. } => false,
+        }
+    }
+}
+
 const BUILD_EXAMPLES: &str = "\
 Examples:
   whit build                          # the project in this folder -> NAME.tar
@@ -150,7 +189,8 @@ Examples:
   whit shrink docker-daemon:api -o docker-daemon:api:small
   whit shrink docker-archive:api.tar -o docker-archive:small.tar
   whit shrink oci:layout:1.2 -o oci:layout:1.2-small --compress zstd:19
-  whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'";
+  whit shrink api.tar --exec 'python -m app migrate --help' --keep '/srv/plugins'
+  whit shrink --dockerfile Dockerfile . --build-arg VERSION=2   # built first";
 
 const WHY_EXAMPLES: &str = "\
 Examples:
@@ -191,15 +231,30 @@ const SIZE_EXAMPLES: &str = "\
 Examples:
   whit size api.tar oci:layout:1.2
   whit size api.tar --have base.tar --bandwidth 20Mbps
+  whit size Dockerfile Dockerfile.slim --engine podman      # built first
   whit size api.tar --recompress gzip --recompress zstd:19
   whit size api.tar --max 20MB --max-package numpy=30MB   # exit code 1 if it is more
   whit size *.tar --markdown";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  whit compare                        # the project in this folder
+  whit compare examples/fastapi --markdown > sizes.md
+  whit compare --only rare --only legendary --html sizes.html
+  whit compare --cold                 # builds everything a second time, from nothing";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
   whit diff old.tar new.tar
   whit diff old.tar new.tar --fail-on-growth 5%            # exit code 1 if it grew more
   whit diff old.tar new.tar --markdown > comment.md";
+
+const RECIPE_EXAMPLES: &str = "\
+Examples:
+  whit shrink docker-daemon:api:1 -o small.tar
+  whit recipe small.tar > Dockerfile
+  docker build -t api:1-small - < Dockerfile
+  podman build -t api:1-small -f Dockerfile .";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -255,6 +310,9 @@ pub struct Build {
     /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
     #[arg(long, value_name = "URL", help_heading = "Runtime")]
     pub mirror: Option<String>,
+    /// Debian package in the runtime, for a program or library that the app needs
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub package: Vec<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,
@@ -301,9 +359,18 @@ pub struct Config {
 #[derive(Debug, Args)]
 pub struct Shrink {
     /// A path, or NAME[:TAG] of Docker, Podman or a registry; also docker://NAME,
-    /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE
-    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
-    pub image: String,
+    /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE;
+    /// with --dockerfile, the folder of the build (default: the Dockerfile's)
+    #[arg(
+        value_name = "IMAGE",
+        required_unless_present = "dockerfile",
+        value_hint = ValueHint::AnyPath
+    )]
+    pub image: Option<String>,
+
+    /// Build this Dockerfile with Docker, Podman or Buildah, and shrink what comes of it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub dockerfile: Option<PathBuf>,
 
     /// Run this instead of the image's own command while probing
     #[arg(last = true, value_name = "COMMAND")]
@@ -314,6 +381,8 @@ pub struct Shrink {
     pub platform: Option<String>,
 
     #[command(flatten)]
+    pub building: Building,
+    #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
     pub probes: Probes,
@@ -321,6 +390,24 @@ pub struct Shrink {
     pub content: Content,
     #[command(flatten)]
     pub registries: Registries,
+}
+
+/// How Dockerfiles are built.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Building a Dockerfile")]
+pub struct Building {
+    /// docker, podman or buildah (default: the first of them that works)
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<BuildEngine>,
+    /// Argument of the build; without a value, that of the environment
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub build_arg: Vec<String>,
+    /// The stage to build (default: the last one)
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// Do every step anew, whatever the engine has in its cache
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 /// How registries are reached.
@@ -379,6 +466,10 @@ pub struct Probes {
     /// A command to run in the image: 'python -m app --version'
     #[arg(long, value_name = "COMMAND")]
     pub exec: Vec<String>,
+    /// Another program that the image is started with, in the place of its
+    /// entrypoint and command: a worker, a migration. It stays and is proven, too
+    #[arg(long, value_name = "COMMAND")]
+    pub also: Vec<String>,
     /// What the command reads on standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub stdin: Option<PathBuf>,
@@ -391,7 +482,8 @@ pub struct Probes {
     /// Seconds that one request or command may take (default 30)
     #[arg(long, value_name = "SECONDS")]
     pub probe_timeout: Option<u64>,
-    /// The app's network while it is tried: none (loopback only; default) or host
+    /// The app's network while it is tried, and that of the steps of --dockerfile: none
+    /// (loopback only; default) or host
     #[arg(long, value_name = "WHICH")]
     pub network: Option<NetworkChoice>,
     /// What the run that --save-run wrote touched counts too; with --no-run,
@@ -481,7 +573,7 @@ pub struct Explore {
 
 #[derive(Debug, Args)]
 pub struct Size {
-    /// Images as `whit shrink` takes them
+    /// Images as `whit shrink` takes them, and Dockerfiles
     #[arg(value_name = "IMAGE", required = true, value_hint = ValueHint::AnyPath)]
     pub images: Vec<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
@@ -500,6 +592,16 @@ pub struct Size {
 
     #[command(flatten)]
     pub limits: SizeLimits,
+    #[command(flatten)]
+    pub building: Building,
+    /// Let the steps of a Dockerfile use the host's network
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "none",
+        help_heading = "Building a Dockerfile"
+    )]
+    pub network: NetworkChoice,
     #[command(flatten)]
     pub registries: Registries,
     #[command(flatten)]
@@ -540,6 +642,42 @@ pub struct Form {
 }
 
 #[derive(Debug, Args)]
+pub struct Compare {
+    /// The project's folder, or one Python file
+    #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub dir: PathBuf,
+    /// What the images run, if it is not what whit finds
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// Only these: common, magic, rare, epic, legendary, tight
+    #[arg(long, value_name = "STRATEGY")]
+    pub only: Vec<Strategy>,
+    /// Measure the time to build from nothing, too: downloads included
+    #[arg(long)]
+    pub cold: bool,
+
+    /// Python's version: 3.11 or 3.13
+    #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
+    pub python: Option<String>,
+    /// Debian's suite: bookworm or trixie
+    #[arg(long, value_name = "NAME", help_heading = "Runtime")]
+    pub suite: Option<String>,
+    /// Debian mirror; else WHIT_DEBIAN_MIRROR, whit.toml, the host's apt sources
+    #[arg(long, value_name = "URL", help_heading = "Runtime")]
+    pub mirror: Option<String>,
+
+    #[command(flatten)]
+    pub probes: Probes,
+    #[command(flatten)]
+    pub registries: Registries,
+    #[command(flatten)]
+    pub form: Form,
+    /// Write a page with bar charts; it needs nothing but a browser
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct Diff {
     /// The image before, as `whit shrink` takes it
     #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
@@ -557,6 +695,24 @@ pub struct Diff {
     pub registries: Registries,
     #[command(flatten)]
     pub form: Form,
+}
+
+#[derive(Debug, Args)]
+pub struct Recipe {
+    /// A small image that `whit shrink` made
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub image: String,
+    /// Write it here instead of to standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// What the engine calls the original (default: its name, or the one in its archive)
+    #[arg(long, value_name = "NAME")]
+    pub original: Option<String>,
+    /// The report to read (default: the one beside the image)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub registries: Registries,
 }
 
 #[derive(Debug, Args)]

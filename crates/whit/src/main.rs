@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
         ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let screen = Screen::new(cli.quiet);
+    let screen = Screen::new(cli.quiet, cli.command.is_for_programs());
     let done = run(cli.command, &screen);
     screen.clear();
     match done {
@@ -47,8 +47,12 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
             interruptible(|place| commands::explore::run(&args, place, screen))
         }
         Command::Size(args) => interruptible(|place| commands::size::run(&args, place, screen)),
+        Command::Compare(args) => {
+            interruptible(|place| commands::compare::run(&args, place, screen))
+        }
         Command::Diff(args) => interruptible(|place| commands::diff::run(&args, place, screen)),
         Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),
+        Command::Recipe(args) => interruptible(|place| commands::recipe::run(&args, place, screen)),
         Command::Lint(args) => commands::lint::run(&args, screen),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());

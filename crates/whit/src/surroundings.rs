@@ -70,15 +70,16 @@ impl Surroundings {
         let config = self.path("XDG_CONFIG_HOME").or(below_home(".config"));
         let below_config = |rest: &str| config.as_ref().map(|config| config.join(rest));
         let runtime = self.path("XDG_RUNTIME_DIR");
-        let docker = self.path("DOCKER_CONFIG").or(below_home(".docker"));
         let logins = [
             self.path("REGISTRY_AUTH_FILE"),
             runtime.map(|folder| folder.join("containers/auth.json")),
             below_config("containers/auth.json"),
-            docker.map(|folder| folder.join("config.json")),
+            self.docker_folder()
+                .map(|folder| folder.join("config.json")),
         ];
         let certificates = [
             below_config("containers/certs.d"),
+            below_config("docker/certs.d"),
             Some(PathBuf::from("/etc/containers/certs.d")),
             Some(PathBuf::from("/etc/docker/certs.d")),
         ];
@@ -92,10 +93,24 @@ impl Surroundings {
         }
     }
 
-    /// Where Docker listens: rootless first, as only its own user has it.
+    /// Where Docker listens, as its own program finds it: `DOCKER_HOST`, the
+    /// context, then its sockets, rootless first, as only its own user has it.
     pub fn docker(&self) -> EngineAddress {
-        if let Some(address) = self.environment.get("DOCKER_HOST") {
-            return EngineAddress::given(address);
+        let text = |name: &str| self.environment.get(name).filter(|text| !text.is_empty());
+        if let Some(address) = text("DOCKER_HOST") {
+            return match EngineAddress::given(address) {
+                EngineAddress::Port(_) if text("DOCKER_TLS_VERIFY").is_some() => {
+                    EngineAddress::Elsewhere(format!("{address} with TLS"))
+                }
+                address => address,
+            };
+        }
+        let context = text("DOCKER_CONTEXT").map(String::as_str);
+        let in_context = self
+            .docker_folder()
+            .and_then(|folder| EngineAddress::of_docker_context(&folder, context));
+        if let Some(address) = in_context {
+            return address;
         }
         let sockets = [
             self.path("XDG_RUNTIME_DIR")
@@ -109,7 +124,11 @@ impl Surroundings {
 
     /// Where Podman's service listens, if it runs.
     pub fn podman(&self) -> EngineAddress {
-        if let Some(address) = self.environment.get("CONTAINER_HOST") {
+        if let Some(address) = self
+            .environment
+            .get("CONTAINER_HOST")
+            .filter(|text| !text.is_empty())
+        {
             return EngineAddress::given(address);
         }
         let sockets = [
@@ -118,6 +137,12 @@ impl Surroundings {
             Some(PathBuf::from("/run/podman/podman.sock")),
         ];
         EngineAddress::Sockets(sockets.into_iter().flatten().collect())
+    }
+
+    /// Where Docker's program keeps logins and contexts.
+    fn docker_folder(&self) -> Option<PathBuf> {
+        self.path("DOCKER_CONFIG")
+            .or_else(|| Some(self.path("HOME")?.join(".docker")))
     }
 
     /// A variable that is a path.

@@ -218,7 +218,7 @@ fn entries(tree: &Tree, files: &BTreeMap<&ImagePath, &SmallFile>) -> Vec<(Entry,
 /// Names a layer by everything that decides its bytes.
 fn key(entries: &[(Entry, Option<Content>)], compression: Compression) -> io::Result<Digest> {
     /// Changes when the writer would write the same entries differently.
-    const FORMAT: &str = "whit layer 1";
+    const FORMAT: &str = "whit layer 2";
     let parts: Vec<String> = entries
         .par_iter()
         .map(|(entry, content)| {

@@ -11,6 +11,8 @@ pub(super) trait App: Send + Sync {
     fn connect(&self, to: SocketAddr, timeout: Duration) -> Result<TcpStream>;
     /// How many paths it touched so far.
     fn touched(&self) -> usize;
+    /// True while it computes, false while all of it waits.
+    fn is_busy(&self) -> bool;
     fn signal(&self, signal: i32) -> Result<()>;
     fn wait(&mut self, at_most: Duration) -> Result<Option<Exit>>;
     fn finish(self: Box<Self>) -> Result<Outcome>;
@@ -32,6 +34,10 @@ impl App for Running {
 
     fn touched(&self) -> usize {
         Running::touched(self)
+    }
+
+    fn is_busy(&self) -> bool {
+        Running::is_busy(self)
     }
 
     fn signal(&self, signal: i32) -> Result<()> {

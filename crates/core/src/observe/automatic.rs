@@ -19,6 +19,10 @@ const CALM: Duration = Duration::from_millis(200);
 /// How long an exposed port is waited for once another one is open.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// How long what listens on nothing must touch nothing new, and wait for most
+/// of that time, before it counts as at rest.
+const REST: Duration = Duration::from_secs(3);
+
 /// Ports from here on are the kernel's choice (`ip_local_port_range`, Linux's
 /// default). Nobody could call them from outside: a program that has no other
 /// most likely talks to itself, and is given [`GRACE`] to come to its end.
@@ -34,24 +38,40 @@ pub(super) enum Ready {
     },
     /// It ended before it listened.
     Ended(Exit),
-    /// It did neither in time.
+    /// It listens on nothing and is at rest.
+    Resting,
+    /// None of these in time.
     Neither,
 }
 
-/// Waits until the program listens or ends.
-///
-/// `expected` are the ports to wait for: those of an earlier run, or else the
-/// exposed ones, which only count as a wish (`wish`): images inherit `EXPOSE`
-/// lines that their program does not care for. Only the expected ports are
-/// returned, if any of them is open.
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Awaited<'a> {
+    /// Ports of an earlier run, or else the exposed ones.
+    pub ports: &'a [u16],
+    /// True if `ports` are only a wish: images inherit `EXPOSE` lines that
+    /// their program does not care for.
+    pub wish: bool,
+    /// True if the program may listen on nothing and run on.
+    pub worker: bool,
+    pub at_most: Duration,
+}
+
+/// Waits until the program listens, ends or, where that is accepted, rests.
+/// Only the expected ports are returned, if any of them is open.
 pub(super) fn wait_ready(
     app: &mut dyn App,
-    expected: &[u16],
-    wish: bool,
-    at_most: Duration,
+    awaited: &Awaited<'_>,
     cancel: &AtomicBool,
 ) -> Result<Ready, Error> {
+    let Awaited {
+        ports: expected,
+        wish,
+        worker,
+        at_most,
+    } = *awaited;
     let started = Instant::now();
+    let mut rest = Rest::of(app);
     let mut ports = BTreeMap::new();
     let mut opened = None;
     let mut changed = started;
@@ -72,6 +92,9 @@ pub(super) fn wait_ready(
             changed = Instant::now();
         }
         if ports.is_empty() {
+            if worker && rest.is_reached(app) {
+                return Ok(Ready::Resting);
+            }
             continue;
         }
         let first = *opened.get_or_insert_with(|| started.elapsed());
@@ -96,6 +119,43 @@ pub(super) fn wait_ready(
         },
         _ => Ready::Neither,
     })
+}
+
+/// How long a program has been at rest.
+struct Rest {
+    touched: usize,
+    since: Instant,
+    /// Looks since then, and how many found it busy. A machine with too few
+    /// processors keeps a program from touching anything while it would.
+    looks: usize,
+    busy: usize,
+}
+
+impl Rest {
+    fn of(app: &dyn App) -> Self {
+        Self {
+            touched: app.touched(),
+            since: Instant::now(),
+            looks: 0,
+            busy: 0,
+        }
+    }
+
+    fn is_reached(&mut self, app: &dyn App) -> bool {
+        if app.touched() != self.touched {
+            *self = Self::of(app);
+        }
+        self.looks += 1;
+        self.busy += usize::from(app.is_busy());
+        if self.since.elapsed() < REST {
+            return false;
+        }
+        if self.busy * 2 < self.looks {
+            return true;
+        }
+        *self = Self::of(app);
+        false
+    }
 }
 
 /// Waits until a service that has answered touches no new paths: what is
@@ -201,6 +261,7 @@ mod tests {
         paths: usize,
         touched: usize,
         ends: bool,
+        computes: bool,
     }
 
     impl App for Busy {
@@ -212,6 +273,9 @@ mod tests {
         }
         fn touched(&self) -> usize {
             self.touched
+        }
+        fn is_busy(&self) -> bool {
+            self.computes
         }
         fn signal(&self, _signal: i32) -> Result<()> {
             unreachable!("nothing is stopped")
@@ -234,9 +298,30 @@ mod tests {
                 paths: 30,
                 touched: 0,
                 ends,
+                computes: false,
             };
             let settled = settle(&mut app, &AtomicBool::new(false)).unwrap();
             assert_eq!((settled, app.touched), (exit, 30));
+        }
+    }
+
+    #[test]
+    fn what_computes_is_not_at_rest() {
+        for (computes, ready) in [(false, Ready::Resting), (true, Ready::Neither)] {
+            let mut app = Busy {
+                paths: 30,
+                touched: 0,
+                ends: false,
+                computes,
+            };
+            let awaited = Awaited {
+                ports: &[],
+                wish: true,
+                worker: true,
+                at_most: REST * 2,
+            };
+            let seen = wait_ready(&mut app, &awaited, &AtomicBool::new(false)).unwrap();
+            assert_eq!((seen, app.touched), (ready, 30));
         }
     }
 

@@ -12,6 +12,7 @@ mod app;
 mod automatic;
 mod door;
 mod emulation;
+mod entry;
 mod error;
 mod exec;
 pub mod forward;
@@ -29,6 +30,7 @@ mod users;
 
 pub use door::files;
 pub use emulation::{Means, NoMeans, means};
+pub use entry::{Entry, EntryError, EntryTable};
 pub use error::Error;
 pub use limits::Limits;
 pub use observation::{Answer, Kind, Observation, Outcome, Output, Stop};

@@ -27,11 +27,13 @@ pub struct Observation {
     pub elapsed: Duration,
 }
 
-/// What the image's command turned out to be.
+/// What a program turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// It listens on these TCP ports.
     Service { ports: Vec<u16> },
+    /// It listens on nothing, runs on, and came to rest.
+    Worker,
     /// It ended before it listened.
     Command,
     /// It neither listened nor ended in time.

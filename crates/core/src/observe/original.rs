@@ -18,21 +18,27 @@ pub(super) fn require_working(
         Kind::NotStarted(why) => fail(why.clone(), None),
         Kind::Silent => fail(
             format!(
-                "within {} s it neither listened on a TCP port nor ended",
-                plan.limits.start.as_secs()
+                "within {} s it neither listened on a TCP port nor ended{}",
+                plan.limits.start.as_secs(),
+                match plan.worker {
+                    true => " nor came to rest",
+                    false => "",
+                }
             ),
             Some(
                 "on a busy machine give it longer with --start-timeout SECONDS; another command goes after `--`, and what a program reads into --stdin FILE",
             ),
         ),
-        Kind::Service { .. } => match (observed.own.exit, observed.outcomes.last()) {
-            (Some(exit), Some(last)) => fail(
-                format!("it {} by itself, after {}", ended(exit), last.probe),
-                None,
-            ),
-            (Some(exit), None) => fail(format!("it {} by itself", ended(exit)), None),
-            (None, _) => Ok(()),
-        },
+        Kind::Service { .. } | Kind::Worker => {
+            match (observed.own.exit, observed.outcomes.last()) {
+                (Some(exit), Some(last)) => fail(
+                    format!("it {} by itself, after {}", ended(exit), last.probe),
+                    None,
+                ),
+                (Some(exit), None) => fail(format!("it {} by itself", ended(exit)), None),
+                (None, _) => Ok(()),
+            }
+        }
         Kind::Command => {
             let exit = observed.own.exit.unwrap_or(Exit::Code(0));
             let exposed = stage.config().exposed_ports();
@@ -74,6 +80,17 @@ pub(super) fn require_working(
             )
         }
     }
+}
+
+/// How two runs of the original were not of one kind, if so.
+pub(super) fn unlike(first: &Kind, second: &Kind) -> Option<String> {
+    let did = |kind: &Kind| match kind {
+        Kind::Service { .. } => "listened",
+        Kind::Worker => "ran on without listening",
+        Kind::Command | Kind::Silent | Kind::NotStarted(_) => "ended before it listened",
+    };
+    let (first, second) = (did(first), did(second));
+    (first != second).then(|| format!("of two runs one {first} and the other {second}"))
 }
 
 pub(super) fn failed(observed: &Observation, what: String, hint: Option<&str>) -> Error {

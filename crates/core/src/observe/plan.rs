@@ -17,6 +17,9 @@ pub struct ProbePlan {
     pub limits: Limits,
     /// Accept an original whose own command ends with an error.
     pub allow_failure: bool,
+    /// Take what listens on nothing and comes to rest for a worker, and that
+    /// for its way to work.
+    pub worker: bool,
     /// In a replay, the ports of the earlier run: all of them have to open.
     pub ports: Vec<u16>,
 }
@@ -32,11 +35,8 @@ impl ProbePlan {
     }
 
     /// The programs that the user's probes start, besides the image's own.
-    pub fn programs(&self) -> impl Iterator<Item = Vec<String>> {
-        self.given.iter().filter_map(|probe| match probe {
-            Probe::Exec(exec) => exec.argv.clone(),
-            _ => None,
-        })
+    pub fn programs(&self) -> impl Iterator<Item = &[String]> {
+        self.given.iter().filter_map(Probe::program)
     }
 
     /// The same questions again, in the same order, on the same ports. Those
@@ -60,6 +60,7 @@ impl ProbePlan {
                 ..self.limits.clone()
             },
             allow_failure: self.allow_failure,
+            worker: self.worker && !matches!(observed.kind, Kind::Service { .. }),
             ports: match &observed.kind {
                 Kind::Service { ports } => ports.clone(),
                 _ => Vec::new(),

@@ -151,6 +151,14 @@ impl Probe {
         }
     }
 
+    /// The program that it starts, besides the image's own.
+    pub fn program(&self) -> Option<&[String]> {
+        match self {
+            Probe::Exec(exec) => exec.argv.as_deref(),
+            Probe::Http(_) | Probe::Script(_) => None,
+        }
+    }
+
     /// `--stdin FILE`: the image's own command, fed with a file.
     pub fn stdin(file: PathBuf) -> Self {
         Probe::Exec(ExecProbe {

@@ -14,7 +14,7 @@ use whit_sandbox::{Command, Stdin, Trace};
 
 use super::agenda::{Agenda, Crawl};
 use super::app::{App, Launch};
-use super::automatic::{self, Ready};
+use super::automatic::{self, Awaited, Ready};
 use super::emulation;
 use super::http::{self, HttpError, Patience, Request};
 use super::{
@@ -76,13 +76,8 @@ pub(super) fn twice(run_: &Run<'_>) -> Result<[Observation; 2], Error> {
     for observed in &runs {
         original::require_working(run_.stage, run_.plan, observed)?;
     }
-    let service = |o: &Observation| matches!(o.kind, Kind::Service { .. });
-    if service(&runs[0]) != service(&runs[1]) {
-        return Err(original::failed(
-            &runs[1],
-            "of two runs one listened and the other ended before it did".to_owned(),
-            None,
-        ));
+    if let Some(what) = original::unlike(&runs[0].kind, &runs[1].kind) {
+        return Err(original::failed(&runs[1], what, None));
     }
     Ok(runs)
 }
@@ -160,7 +155,7 @@ pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observati
             };
             observed.startup = Some(after);
             let mut service = Service::new(app, ports);
-            run.seed(&mut agenda, Some(&service));
+            run.seed(&mut agenda, Some(&service), false);
             run.ask_all(agenda, Some(&mut service), &mut observed)?;
             app = service.app;
             match automatic::settle(app.as_mut(), run.cancel)? {
@@ -173,8 +168,18 @@ pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observati
             observed.kind = Kind::Command;
             observed.own.exit = Some(exit);
             run.note_own(app, &mut observed)?;
-            run.seed(&mut agenda, None);
+            run.seed(&mut agenda, None, true);
             run.ask_all(agenda, None, &mut observed)?;
+        }
+        Ready::Resting => {
+            observed.kind = Kind::Worker;
+            run.seed(&mut agenda, None, false);
+            run.ask_all(agenda, None, &mut observed)?;
+            match app.wait(Duration::ZERO)? {
+                Some(exit) => observed.own.exit = Some(exit),
+                None => observed.stop = Some(run.stop(app.as_mut())?),
+            }
+            run.note_own(app, &mut observed)?;
         }
         Ready::Neither => run.note_own(app, &mut observed)?,
     }
@@ -215,15 +220,22 @@ impl Run<'_> {
 
     fn wait_ready(&self, app: &mut dyn App) -> Result<Ready, Error> {
         let exposed = self.stage.config().exposed_ports();
-        let (expected, wish) = match self.plan.ports.as_slice() {
+        let (ports, wish) = match self.plan.ports.as_slice() {
             [] => (exposed.as_slice(), true),
             ports => (ports, false),
         };
-        automatic::wait_ready(app, expected, wish, self.plan.limits.start, self.cancel)
+        let awaited = Awaited {
+            ports,
+            wish,
+            worker: self.plan.worker,
+            at_most: self.plan.limits.start,
+        };
+        automatic::wait_ready(app, &awaited, self.cancel)
     }
 
-    /// The first questions; the others grow from their answers.
-    fn seed(&self, agenda: &mut Agenda<'_>, service: Option<&Service>) {
+    /// The first questions; the others grow from their answers. What ends by
+    /// itself is asked for `help`, too.
+    fn seed(&self, agenda: &mut Agenda<'_>, service: Option<&Service>, help: bool) {
         let Agenda::Growing(crawl) = agenda else {
             return;
         };
@@ -240,11 +252,10 @@ impl Run<'_> {
         for probe in &self.plan.given {
             crawl.give(probe.clone());
         }
-        if let (None, true, Some(argv)) = (
-            service,
-            self.plan.discover,
-            automatic::help_command(self.stage),
-        ) {
+        if help
+            && self.plan.discover
+            && let Some(argv) = automatic::help_command(self.stage)
+        {
             crawl.give(Probe::Exec(ExecProbe {
                 argv: Some(argv),
                 stdin: None,

@@ -132,6 +132,10 @@ impl App for FakeApp {
         0
     }
 
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     fn signal(&self, _signal: i32) -> Result<()> {
         self.stopped.store(true, Ordering::Relaxed);
         Ok(())
@@ -410,6 +414,30 @@ fn originals_that_do_not_work() {
     };
     let no_service = Play::command(Exit::Code(0), "bye\n");
     assert!(refusal(no_service, &asked).contains("probes that need one"));
+}
+
+#[test]
+fn a_worker_is_asked_and_stopped() {
+    let worker = Play {
+        listens: None,
+        stops: Some(Exit::Code(0)),
+        ..Play::service()
+    };
+    let plan = ProbePlan {
+        given: vec![Probe::exec("tool").unwrap()],
+        worker: true,
+        limits: Limits {
+            start: Duration::from_secs(30),
+            ..quick().limits
+        },
+        ..quick()
+    };
+    let [first, second] = Theatre::new(worker).twice(&config(), &plan).unwrap();
+    assert_eq!((&first.kind, &second.kind), (&Kind::Worker, &Kind::Worker));
+    assert_eq!(first.stop.as_ref().unwrap().exit, Some(Exit::Code(0)));
+    // Help is asked of what ends by itself.
+    assert_eq!(asked(&first), ["exec tool"]);
+    assert_eq!(asked(&second), ["exec tool"]);
 }
 
 #[test]

@@ -14,6 +14,13 @@ pub enum Error {
     /// The small image was made and does not behave as the original does.
     #[error("the small image behaves differently:\n{}", differences.join("\n"))]
     Refused { differences: Vec<String> },
+    #[error("{entry}: the image has no program {program:?}")]
+    NoProgram {
+        entry: String,
+        program: String,
+        /// `PATH`.
+        path: String,
+    },
     #[error(transparent)]
     Observe(observe::Error),
     #[error(transparent)]
@@ -58,6 +65,12 @@ impl Error {
                 "keep what it needs with --keep GLOB, or insist with --accept-differences"
                     .to_owned(),
             ),
+            Error::NoProgram { program, .. } if program.contains('/') => {
+                Some("the path must be that of an executable file in the image".to_owned())
+            }
+            Error::NoProgram { path, .. } => Some(format!(
+                "it is looked for in {path}; give its whole path, or put it into the image"
+            )),
             Error::Observe(error) => error.hint(),
             Error::Unpack(error) => error.hint(),
             Error::Image(error) => error.hint(),

@@ -1,20 +1,21 @@
 //! The ground that *reach* stands on where an app is Python: its interpreter,
 //! asked in the sandbox, and how the app is started.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use whit_oci::ImagePath;
+use whit_oci::{ImageConfig, ImagePath};
 use whit_sandbox::{Access, Mount, Touch, Trace};
 
 use super::{Error, Tools, Wish, prove};
-use crate::index::FileId;
+use crate::index::{FileId, PackageKind};
 use crate::observe::Stage;
 use crate::plan::{Observed, Policy};
+use crate::reach::How;
 use crate::reach::python::marshal::Columns;
-use crate::reach::python::{self, Facts, FactsError, Interpreter, Read, Setting};
+use crate::reach::python::{self, Facts, FactsError, Interpreter, Launch, Read, Setting, Start};
 use crate::source::FatRoot;
 use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 
@@ -22,6 +23,8 @@ use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 pub(super) struct Ground {
     pub facts: Facts,
     pub setting: Setting,
+    /// What of Python could not be followed.
+    pub warnings: Vec<String>,
     /// Runs the interpreter; `None` where it cannot be run here.
     host: Option<Host>,
 }
@@ -44,31 +47,41 @@ impl Ground {
         tools: &Tools<'_>,
     ) -> Result<Option<Self>, Error> {
         let tree = &original.tree;
-        let env = original.config.env();
-        let cwd = ImagePath::clamped(original.config.working_dir());
-        let search = folders(&env, "PATH", "/usr/local/bin:/usr/bin:/bin");
-        let command = wish
-            .command
-            .clone()
-            .unwrap_or_else(|| original.config.command());
-        let mut launch = python::find(tree, read, &command, &search, &cwd);
-        for probe in wish.probes.programs() {
-            let other = python::find(tree, read, &probe, &search, &cwd);
-            launch.scripts.extend(other.scripts);
-            launch.modules.extend(other.modules);
-            launch.words.extend(other.words);
-        }
-        let Some(interpreter) = launch.interpreter.clone() else {
+        let mut env = original.config.env();
+        let launches = launches(original, wish, read);
+        let search = search(&original.config);
+        let interpreter = launches
+            .iter()
+            .find_map(|(_, _, launch)| launch.interpreter.clone())
+            .or_else(|| python::any(tree, &search));
+        let Some(interpreter) = interpreter else {
             return Ok(None);
         };
+        let warnings = launches
+            .iter()
+            .filter_map(|(start, _, launch)| Some((start, launch.interpreter.as_ref()?)))
+            .filter(|(_, other)| !other.is_like(&interpreter, tree))
+            .map(|(start, other)| unfollowed(start, other, &interpreter))
+            .collect();
+        let mut cwds: Vec<ImagePath> = Vec::new();
+        for (_, config, _) in &launches {
+            let cwd = ImagePath::clamped(config.working_dir());
+            if !cwds.contains(&cwd) {
+                cwds.push(cwd);
+            }
+            let own = config.env().into_iter();
+            let new: Vec<_> = own.filter(|variable| !env.contains(variable)).collect();
+            env.extend(new);
+        }
+        let starts = launches
+            .iter()
+            .map(|(how, _, launch)| Start::new(how.clone(), launch))
+            .collect();
+        let file = interpreter.file;
         let (facts, host) = match &wish.unrunnable {
             None => {
-                let stage = prove::stage(
-                    original,
-                    None,
-                    wish,
-                    &tools.workspace.folder("stage-python")?,
-                )?;
+                let folder = tools.workspace.folder("stage-python")?;
+                let stage = prove::stage(original, None, wish, None, &folder)?;
                 let ask = &mut |argv: &[String]| ask(&stage, argv, tools);
                 let facts = Facts::gather(&interpreter.argv(), ask)?;
                 (facts, Some(Host { interpreter, stage }))
@@ -88,9 +101,10 @@ impl Ground {
             "/usr/local/lib:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu:/usr/lib",
         );
         Ok(Some(Self {
-            setting: Setting::of(tree, &launch, &cwd, &env, libraries),
+            setting: Setting::of(tree, file, starts, cwds, &env, libraries),
             facts,
             host,
+            warnings,
         }))
     }
 
@@ -98,19 +112,41 @@ impl Ground {
     /// below its own: the original then starts as the small image does, and a
     /// source that is read although there is bytecode is read as text.
     pub fn prime(&self, original: &FatRoot, tools: &Tools<'_>) -> Result<PathBuf, Error> {
-        let tree = &original.tree;
         let folder = tools.workspace.folder("primed")?;
+        let compiled = self.compile(original, &|_| true, Columns::Drop, tools)?;
+        for (path, compiled) in &compiled {
+            let Some(place) = self.bytecode_place(path) else {
+                continue;
+            };
+            let place = place.under(&folder);
+            if let Some(parent) = place.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::hard_link(compiled, &place).or_else(|_| fs::copy(compiled, &place).map(drop))?;
+        }
+        Ok(folder)
+    }
+
+    /// Compiles the modules of those packages that `wanted` chooses and that
+    /// have no bytecode yet: the files of the cache that hold it, by source.
+    pub fn compile(
+        &self,
+        original: &FatRoot,
+        wanted: &dyn Fn(PackageKind) -> bool,
+        columns: Columns,
+        tools: &Tools<'_>,
+    ) -> Result<BTreeMap<ImagePath, PathBuf>, Error> {
+        let tree = &original.tree;
         let mut jobs = Vec::new();
         for (id, node) in tree.iter() {
-            let wanted = node.is_file()
-                && node.package.is_some()
+            let chosen = node.is_file()
+                && node.package.is_some_and(|id| wanted(tree.package(id).kind))
                 && node.path.extension() == Some(b"py")
                 && self.is_imported_from(&node.path);
-            if let Some(source) = original.content(id).filter(|_| wanted) {
+            if let Some(source) = original.content(id).filter(|_| chosen) {
                 let job = self.job(original, id, source);
-                // What has bytecode of its own is primed already.
                 if job.existing.is_none() {
-                    jobs.push(job);
+                    jobs.push(Job { columns, ..job });
                 }
             }
         }
@@ -121,20 +157,18 @@ impl Ground {
             bytecode::compile(&jobs, &self.facts, &tools.cache.bytecode()?, &|worker| {
                 self.work(worker, tools)
             })?;
-        for (path, compiled) in &compiled {
-            let Compiled::Bytecode(pyc) = compiled else {
-                continue;
-            };
-            let Some(place) = bytecode_of(path, &self.facts.cache_tag) else {
-                continue;
-            };
-            let place = place.under(&folder);
-            if let Some(parent) = place.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            fs::hard_link(pyc, &place).or_else(|_| fs::copy(pyc, &place).map(drop))?;
-        }
-        Ok(folder)
+        Ok(compiled
+            .into_iter()
+            .filter_map(|(path, compiled)| match compiled {
+                Compiled::Bytecode(pyc) => Some((path, pyc)),
+                Compiled::Source(_) => None,
+            })
+            .collect())
+    }
+
+    /// Where this Python looks for the bytecode of a source.
+    pub fn bytecode_place(&self, source: &ImagePath) -> Option<ImagePath> {
+        bytecode_of(source, &self.facts.cache_tag)
     }
 
     /// The sources that a run read although it had read their bytecode: their
@@ -182,13 +216,12 @@ impl Ground {
         let tree = &original.tree;
         let scripts: Vec<ImagePath> = self
             .setting
-            .mains
-            .iter()
-            .filter_map(|main| tree.path(*main).parent())
+            .mains()
+            .filter_map(|main| tree.path(main).parent())
             .collect();
-        let stumbled = |(id, access): &Observed| {
-            let node = tree.node(*id);
-            *access == Access::Stat
+        let stumbled = |touch: &Observed| {
+            let node = tree.node(touch.file);
+            touch.access == Access::Stat
                 && node.is_file()
                 && node.package.is_some()
                 && node.path.extension().is_none()
@@ -266,6 +299,51 @@ impl Ground {
         command.groups = Vec::new();
         stage.ask(&command, PATIENCE, tools.cancel).map(drop)
     }
+}
+
+/// What the image is started with, each with the configuration that it runs
+/// under, and how it starts Python: the image's own command and the programs
+/// of probes, then the entries.
+fn launches(original: &FatRoot, wish: &Wish, read: &Read<'_>) -> Vec<(How, ImageConfig, Launch)> {
+    let find = |argv: &[String], config: &ImageConfig| {
+        let cwd = ImagePath::clamped(config.working_dir());
+        python::find(&original.tree, read, argv, &search(config), &cwd)
+    };
+    let config = &original.config;
+    let command = wish.command.clone().unwrap_or_else(|| config.command());
+    let mut own = find(&command, config);
+    for probe in wish.probes.programs() {
+        own.also(find(probe, config));
+    }
+    let mut launches = vec![(How::Command, config.clone(), own)];
+    for entry in &wish.entries {
+        let config = entry.config(config);
+        let mut launch = find(&entry.argv, &config);
+        for probe in &entry.probes {
+            if let Some(argv) = probe.program() {
+                launch.also(find(argv, &config));
+            }
+        }
+        launches.push((How::Entry(entry.to_string()), config, launch));
+    }
+    launches
+}
+
+/// Of several interpreters one is asked for its modules.
+fn unfollowed(start: &How, other: &Interpreter, asked: &Interpreter) -> String {
+    let starts = match start {
+        How::Entry(entry) => format!("{entry} starts"),
+        _ => "the image's command starts".to_owned(),
+    };
+    format!(
+        "{starts} {}, and imports are followed as {} finds them: what the other one imports \
+         only when nobody looks may be missing; --keep its folder if that matters",
+        other.program, asked.program
+    )
+}
+
+fn search(config: &ImageConfig) -> Vec<ImagePath> {
+    folders(&config.env(), "PATH", "/usr/local/bin:/usr/bin:/bin")
 }
 
 /// Lets the sandbox's root write into a folder of the host.

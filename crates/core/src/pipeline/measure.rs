@@ -32,6 +32,12 @@ impl Stopwatch {
         done
     }
 
+    /// Everything that was timed, in seconds.
+    pub fn total(&self) -> f64 {
+        let sum: Duration = self.phases.iter().map(|(_, took)| *took).sum();
+        sum.as_secs_f64()
+    }
+
     pub fn lines(&self) -> Vec<PhaseLine> {
         self.phases
             .iter()

@@ -6,6 +6,7 @@ mod measure;
 mod prove;
 mod reaching;
 mod record;
+mod whole;
 mod wish;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use whit_sandbox::Trace;
 pub use error::Error;
 pub use measure::Stopwatch;
 pub use record::{RecordError, replay};
+pub use whole::ship_whole;
 pub use wish::Wish;
 
 use crate::emit::{self, Layer};
@@ -72,12 +74,13 @@ impl Seen {
     fn of(
         original: &FatRoot,
         ground: Option<&Ground>,
-        witness: Option<&Witness>,
+        witnesses: &[Witness],
         replayed: &Trace,
     ) -> Self {
-        let mut trace = replayed.clone();
-        trace.extend(witness.iter().flat_map(|witness| witness.trace()));
-        let files = observe::files(&original.tree, &trace);
+        let mut files = touched(original, replayed, None);
+        for witness in witnesses {
+            files.extend(touched(original, &witness.trace(), witness.entry()));
+        }
         let Some(ground) = ground else {
             return Self {
                 files,
@@ -85,7 +88,7 @@ impl Seen {
             };
         };
         let mut read_as_text = ground.read_as_text(original, replayed);
-        if let Some(witness) = witness {
+        for witness in witnesses {
             // A traceback that one run happens to print reads sources too.
             let runs = witness.traces();
             let each = runs.map(|trace| ground.read_as_text(original, trace));
@@ -96,6 +99,18 @@ impl Seen {
             read_as_text,
         }
     }
+}
+
+/// The files that a run touched: of the image's command, or of an entry.
+fn touched(original: &FatRoot, trace: &Trace, entry: Option<&str>) -> Vec<plan::Observed> {
+    observe::files(&original.tree, trace)
+        .into_iter()
+        .map(|(file, access)| plan::Observed {
+            file,
+            access,
+            entry: entry.map(str::to_owned),
+        })
+        .collect()
 }
 
 /// One attempt at a small image, not yet judged.
@@ -126,26 +141,27 @@ pub fn run(
             .content(id)
             .and_then(|host| std::fs::read(host).ok())
     };
+    prove::check_entries(original, wish)?;
     let ground = watch.time("prepare", || Ground::prepare(original, wish, &read, tools))?;
-    let mut witness = match wish.run {
+    let mut witnesses = match wish.run {
         true => {
             let primed = watch.time("prepare", || match &ground {
                 Some(ground) => ground.prime(original, tools).map(Some),
                 None => Ok(None),
             })?;
             tools.progress.phase("running the original, twice", None);
-            Some(watch.time("observe", || {
+            watch.time("observe", || {
                 prove::watch(original, primed.as_deref(), wish, tools)
-            })?)
+            })?
         }
-        false => None,
+        false => Vec::new(),
     };
     tools
         .progress
         .phase("following what the code can reach", None);
-    let seen = Seen::of(original, ground.as_ref(), witness.as_ref(), &wish.replayed);
+    let seen = Seen::of(original, ground.as_ref(), &witnesses, &wish.replayed);
     let reaching = watch.time("reach", || {
-        Reaching::prepare(original, wish, ground.as_ref(), &read)
+        Reaching::prepare(original, wish, ground.as_ref(), &seen.files, &read)
     });
 
     let mut repairs: Vec<(FileId, How)> = Vec::new();
@@ -154,12 +170,19 @@ pub fn run(
         rounds += 1;
         tools.check_cancelled()?;
         let attempt = attempt(original, wish, tools, watch, &reaching, &seen, &repairs)?;
-        let Some(witness) = &mut witness else {
+        if witnesses.is_empty() {
             break (attempt, Judgement::default());
-        };
+        }
         tools.progress.phase("running the small image", None);
         let judgement = watch.time("verify", || {
-            prove::judge(original, &attempt.staged, witness, wish, tools, rounds)
+            prove::judge(
+                original,
+                &attempt.staged,
+                &mut witnesses,
+                wish,
+                tools,
+                rounds,
+            )
         })?;
         let new = plan::repaired(&original.tree, &judgement.missing, rounds);
         let known = repairs.len();
@@ -185,18 +208,15 @@ pub fn run(
     tools.progress.phase("writing the report", None);
     let mut report = describe(original, wish, &attempt);
     report.proof = prove::proof(
-        witness.as_ref(),
+        &witnesses,
         &judgement,
         rounds,
         &repaired_paths(original, &repairs),
         wish,
     );
     if let Some(folder) = &wish.save_run {
-        record::save(
-            folder,
-            witness.as_ref().map(Witness::trace).as_ref(),
-            &report,
-        )?;
+        let trace: Trace = witnesses.iter().flat_map(Witness::trace).collect();
+        record::save(folder, wish.run.then_some(&trace), &report)?;
     }
     if let Some(destination) = wish.destination.as_ref().filter(|_| !wish.dry_run) {
         let rest = match &wish.rescue {
@@ -210,12 +230,13 @@ pub fn run(
         };
         tools.check_cancelled()?;
         report.digest = Some(attempt.staged.manifest_digest().to_string());
+        let size = attempt.staged.size();
         let commit = || attempt.staged.commit(tools.transports);
         match destination.path() {
             Some(_) => commit()?,
             None => {
                 let phase = format!("sending {destination}");
-                tools.progress.phase(&phase, None);
+                tools.progress.phase(&phase, Some(size));
                 watch.time("send", commit)?;
             }
         }
@@ -256,7 +277,9 @@ fn attempt(
         ));
         let graph = reaching.close(wish.policy, roots);
         let plan = Plan::new(tree, &graph, wish.policy, &wish.drop, &reaching.frozen());
-        (plan, graph.warnings)
+        let mut warnings = reaching.warnings();
+        warnings.extend(graph.warnings);
+        (plan, warnings)
     });
     tools.check_cancelled()?;
     tools.progress.phase("stripping and compiling", None);

@@ -9,13 +9,16 @@ use whit_oci::{Image, ImagePath, Staged};
 use whit_sandbox::{Access, Exit, Network, Trace};
 
 use super::{Error, Tools, Wish};
-use crate::observe::{self, Answer, Observation, ProbePlan, Stage};
+use crate::observe::{self, Answer, Entry, Kind, Observation, ProbePlan, Stage};
+use crate::reach::shell::Programs;
 use crate::report::{ProbeLine, Proof};
 use crate::source::{self, FatRoot};
 use crate::verify;
 
-/// What the original did, twice.
+/// What the original did, twice: its own command, or an entry.
 pub(super) struct Witness {
+    /// The entry, as the report names it.
+    entry: Option<String>,
     /// Two; more where two could not tell what changes by itself.
     runs: Vec<Observation>,
     stage: Stage,
@@ -33,6 +36,18 @@ impl Witness {
     pub fn traces(&self) -> impl Iterator<Item = &Trace> {
         self.runs.iter().map(|run| &run.trace)
     }
+
+    pub fn entry(&self) -> Option<&str> {
+        self.entry.as_deref()
+    }
+
+    /// A probe or a difference, with the entry that it is about.
+    fn named(&self, text: &str) -> String {
+        match &self.entry {
+            Some(entry) => format!("{entry}: {text}"),
+            None => text.to_owned(),
+        }
+    }
 }
 
 /// What the small image did.
@@ -42,53 +57,114 @@ pub(super) struct Judgement {
     pub missing: BTreeSet<ImagePath>,
     /// What it answered otherwise, in words.
     pub differences: Vec<String>,
-    /// Probes with the same answers.
-    proven: Vec<String>,
+    /// What was compared and is the same.
+    proven: Vec<ProbeLine>,
     /// Probes that fail on the original, and why.
-    disqualified: Vec<(String, String)>,
-    run: Option<Observation>,
+    disqualified: Vec<ProbeLine>,
+    /// The run of the image's own command.
+    own: Option<Observation>,
 }
 
-/// Runs the original twice, at the same time.
+/// Refuses entries whose program the original does not have.
+pub(super) fn check_entries(original: &FatRoot, wish: &Wish) -> Result<(), Error> {
+    for entry in &wish.entries {
+        let programs = Programs::of_config(&original.tree, &entry.config(&original.config));
+        let program = entry.argv.first().map_or("", String::as_str);
+        if programs.resolve(program).is_none() {
+            return Err(Error::NoProgram {
+                entry: entry.to_string(),
+                program: program.to_owned(),
+                path: programs.path().to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Runs the original twice at the same time: its own command, then each entry.
 pub(super) fn watch(
     original: &FatRoot,
     primed: Option<&Path>,
     wish: &Wish,
     tools: &Tools<'_>,
-) -> Result<Witness, Error> {
-    let stage = stage(
-        original,
-        primed,
-        wish,
-        &tools.workspace.folder("stage-original")?,
-    )?;
-    let runs = observe::observe_twice(&stage, &wish.probes, true, tools.cancel)?;
-    let replay = wish.probes.replay(&runs[0]);
-    Ok(Witness {
-        runs: runs.into(),
-        stage,
-        replay,
-    })
+) -> Result<Vec<Witness>, Error> {
+    let own = std::iter::once(None);
+    own.chain(wish.entries.iter().map(Some))
+        .enumerate()
+        .map(|(nth, entry)| {
+            let probes = entry.map_or_else(|| wish.probes.clone(), |e| e.plan(&wish.probes));
+            let entry_name = entry.map(ToString::to_string);
+            if let Some(name) = &entry_name {
+                let phase = format!("running {name} of the original, twice");
+                tools.progress.phase(&phase, None);
+            }
+            let folder = tools.workspace.folder(&format!("stage-original-{nth}"))?;
+            let stage = stage(original, primed, wish, entry, &folder)?;
+            let runs = observe::observe_twice(&stage, &probes, true, tools.cancel)
+                .map_err(|error| of_entry(entry, error))?;
+            Ok(Witness {
+                entry: entry_name,
+                replay: probes.replay(&runs[0]),
+                runs: runs.into(),
+                stage,
+            })
+        })
+        .collect()
 }
 
-/// Opens the artifact as any image is opened, runs it, and compares.
+/// Says of which program the original fails.
+fn of_entry(entry: Option<&Entry>, error: observe::Error) -> Error {
+    match (entry, error) {
+        (Some(entry), observe::Error::Original { what, log, hint }) => {
+            Error::Observe(observe::Error::Original {
+                what: format!("{entry}: {what}"),
+                log,
+                hint,
+            })
+        }
+        (_, error) => error.into(),
+    }
+}
+
+/// Opens the artifact as any image is opened, runs all that the original ran,
+/// and compares.
 pub(super) fn judge(
     original: &FatRoot,
     staged: &Staged,
-    witness: &mut Witness,
+    witnesses: &mut [Witness],
     wish: &Wish,
     tools: &Tools<'_>,
     round: u32,
 ) -> Result<Judgement, Error> {
     let folder = tools.workspace.folder(&format!("small-{round}"))?;
     let small = reopen(staged.location(), wish, tools, &folder)?;
-    let stage = stage(
-        &small,
-        None,
-        wish,
-        &tools.workspace.folder(&format!("stage-small-{round}"))?,
-    )?;
-    let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
+    let mut judgement = Judgement::default();
+    let own = std::iter::once(None);
+    let entries = own.chain(wish.entries.iter().map(Some));
+    for (nth, (witness, entry)) in witnesses.iter_mut().zip(entries).enumerate() {
+        let scratch = tools
+            .workspace
+            .folder(&format!("stage-small-{round}-{nth}"))?;
+        let stage = stage(&small, None, wish, entry, &scratch)?;
+        let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
+        compare(original, &small, witness, &run, tools, &mut judgement)?;
+        if entry.is_none() {
+            judgement.own = Some(run);
+        }
+    }
+    crate::workspace::remove_tree(&folder)?;
+    Ok(judgement)
+}
+
+/// One program in the small image against what it did in the original.
+fn compare(
+    original: &FatRoot,
+    small: &FatRoot,
+    witness: &mut Witness,
+    run: &Observation,
+    tools: &Tools<'_>,
+    judgement: &mut Judgement,
+) -> Result<(), Error> {
     let known = |path: &Path| {
         let place = image_path(path);
         let in_original = original.tree.lookup(&place).is_some();
@@ -103,30 +179,47 @@ pub(super) fn judge(
         }
         // Python does without bytecode where there is a source, and the other
         // way round.
-        !stand_in(&place, &small)
+        !stand_in(&place, small)
     };
     let (stage, replay) = (&witness.stage, &witness.replay);
-    let found = verify::prove(&mut witness.runs, &run, &known, &mut || {
+    let found = verify::prove(&mut witness.runs, run, &known, &mut || {
         observe::observe(stage, replay, false, tools.cancel)
     })?;
     let mut missing = found.missing;
     if missing.is_empty() && !found.differences.is_empty() {
-        missing = sources_wanted(&run, original, &small);
+        missing = sources_wanted(run, original, small);
     }
-    let judgement = Judgement {
-        missing: missing
+    judgement.missing.extend(
+        missing
             .iter()
             .map(|path| image_path(path))
             // Bytecode comes back with its source, in the form that ships.
-            .map(|path| source_of(&path).unwrap_or(path))
-            .collect(),
-        differences: found.differences.iter().map(ToString::to_string).collect(),
-        proven: found.proven,
-        disqualified: found.disqualified,
-        run: Some(run),
-    };
-    crate::workspace::remove_tree(&folder)?;
-    Ok(judgement)
+            .map(|path| source_of(&path).unwrap_or(path)),
+    );
+    let differences = found.differences.iter();
+    judgement
+        .differences
+        .extend(differences.map(|difference| witness.named(&difference.to_string())));
+    if let Some(entry) = &witness.entry {
+        judgement.proven.push(ProbeLine {
+            probe: entry.clone(),
+            result: kind(&witness.runs[0]),
+        });
+    }
+    judgement
+        .proven
+        .extend(found.proven.iter().map(|probe| ProbeLine {
+            probe: witness.named(probe),
+            result: answer(&witness.runs[0], probe),
+        }));
+    let disqualified = found.disqualified.into_iter();
+    judgement
+        .disqualified
+        .extend(disqualified.map(|(probe, why)| ProbeLine {
+            probe: witness.named(&probe),
+            result: why,
+        }));
+    Ok(())
 }
 
 /// Sources that a run looked for although their bytecode is there. What reads
@@ -206,7 +299,8 @@ fn reopen(place: &Path, wish: &Wish, tools: &Tools<'_>, folder: &Path) -> Result
     )?)
 }
 
-/// What an image runs on, with the user's wishes for the run.
+/// What an image runs on, with the user's wishes for the run: its own command,
+/// or an entry.
 ///
 /// `primed` is a folder that lies below all others: only what they don't have
 /// is seen of it.
@@ -214,13 +308,18 @@ pub(super) fn stage(
     root: &FatRoot,
     primed: Option<&Path>,
     wish: &Wish,
+    entry: Option<&Entry>,
     scratch: &Path,
 ) -> Result<Stage, Error> {
     let mut dirs: Vec<PathBuf> = primed.map(Path::to_owned).into_iter().collect();
     dirs.extend_from_slice(&root.dirs);
+    let config = match entry {
+        Some(entry) => &entry.config(&root.config),
+        None => &root.config,
+    };
     let mut stage =
-        Stage::new(&dirs, &root.config, &root.tree, scratch)?.with_limits(&wish.probes.limits);
-    if let Some(command) = &wish.command {
+        Stage::new(&dirs, config, &root.tree, scratch)?.with_limits(&wish.probes.limits);
+    if let (Some(command), None) = (&wish.command, entry) {
         stage = stage.with_argv(command.clone());
     }
     if wish.host_network {
@@ -229,15 +328,16 @@ pub(super) fn stage(
     Ok(stage)
 }
 
-/// The proof as the report tells it.
+/// The proof as the report tells it. Start-up and memory are those of the
+/// image's own command.
 pub(super) fn proof(
-    witness: Option<&Witness>,
+    witnesses: &[Witness],
     judgement: &Judgement,
     rounds: u32,
     repaired: &[ImagePath],
     wish: &Wish,
 ) -> Proof {
-    let (Some(witness), Some(run)) = (witness, &judgement.run) else {
+    let (Some(witness), Some(run)) = (witnesses.first(), &judgement.own) else {
         return Proof {
             unrunnable: wish.unrunnable.clone(),
             ..Proof::default()
@@ -245,33 +345,12 @@ pub(super) fn proof(
     };
     let original = &witness.runs[0];
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
-    let answers = |probe: &str| {
-        original
-            .outcomes
-            .iter()
-            .find(|outcome| outcome.probe.to_string() == probe)
-            .map_or_else(String::new, |outcome| summary(&outcome.answer))
-    };
     Proof {
         proven: judgement.differences.is_empty(),
         unrunnable: None,
         emulator: wish.emulator.clone(),
-        probes: judgement
-            .proven
-            .iter()
-            .map(|probe| ProbeLine {
-                probe: probe.clone(),
-                result: answers(probe),
-            })
-            .collect(),
-        disqualified: judgement
-            .disqualified
-            .iter()
-            .map(|(probe, why)| ProbeLine {
-                probe: probe.clone(),
-                result: why.clone(),
-            })
-            .collect(),
+        probes: judgement.proven.clone(),
+        disqualified: judgement.disqualified.clone(),
         rounds,
         repaired: repaired.iter().map(ToString::to_string).collect(),
         startup_before: milliseconds(original.startup),
@@ -282,13 +361,36 @@ pub(super) fn proof(
     }
 }
 
-/// An answer in a few words.
-fn summary(answer: &Answer) -> String {
-    let exit = |exit: Option<Exit>| match exit {
+/// What the original answered to a probe.
+fn answer(original: &Observation, probe: &str) -> String {
+    let mut outcomes = original.outcomes.iter();
+    outcomes
+        .find(|outcome| outcome.probe.to_string() == probe)
+        .map_or_else(String::new, |outcome| summary(&outcome.answer))
+}
+
+/// What an entry did, in a few words.
+fn kind(original: &Observation) -> String {
+    match &original.kind {
+        Kind::Service { ports } => {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            format!("listens on port {}", ports.join(", "))
+        }
+        Kind::Worker => "runs and listens on nothing".to_owned(),
+        Kind::Command | Kind::Silent | Kind::NotStarted(_) => exit(original.own.exit),
+    }
+}
+
+fn exit(exit: Option<Exit>) -> String {
+    match exit {
         Some(Exit::Code(code)) => format!("exit {code}"),
         Some(Exit::Signal(signal)) => format!("signal {signal}"),
         None => "stopped by whit".to_owned(),
-    };
+    }
+}
+
+/// An answer in a few words.
+fn summary(answer: &Answer) -> String {
     match answer {
         Answer::Http(response) => format!("{}, {} bytes", response.status, response.body.len()),
         Answer::Exec(output) => {

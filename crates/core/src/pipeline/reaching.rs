@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::ground::Ground;
 use super::{Error, Tools, Wish};
 use crate::index::{FileId, NodeKind, Tree};
-use crate::plan::{Plan, Policy};
+use crate::plan::{Observed, Plan, Policy};
 use crate::reach::config::Config;
 use crate::reach::elf::Elf;
+use crate::reach::interpreted::Interpreted;
 use crate::reach::python::{Distributions, Origin, Python, Read};
 use crate::reach::shell::{Programs, Shell};
 use crate::reach::{Analyzer, Graph, How, surroundings};
@@ -24,6 +25,7 @@ pub(super) struct Reaching<'a> {
     elf: Elf<'a>,
     shell: Shell<'a>,
     config: Config<'a>,
+    interpreted: Interpreted,
     python: Option<(&'a Ground, Python<'a>)>,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Reaching<'a> {
         original: &'a FatRoot,
         wish: &Wish,
         ground: Option<&'a Ground>,
+        observed: &[Observed],
         read: &'a Read<'a>,
     ) -> Self {
         let python = ground.map(|ground| {
@@ -49,15 +52,25 @@ impl<'a> Reaching<'a> {
         if let Some((_, python)) = &python {
             command.extend(python.roots());
         }
+        let config = Config::new(original);
+        let touched: Vec<_> = observed.iter().map(|o| (o.file, o.access)).collect();
+        let interpreted = Interpreted::new(original, &config, &touched);
         Self {
             original,
             command,
             surroundings: surroundings::surroundings(original),
-            elf: Elf::new(original),
+            elf: Elf::new(original).with_any_charset(interpreted.is_any()),
             shell: Shell::new(original),
-            config: Config::new(original),
+            interpreted,
+            config,
             python,
         }
+    }
+
+    /// What could not be followed, whatever the roots.
+    pub fn warnings(&self) -> Vec<String> {
+        let ground = self.python.iter().map(|(ground, _)| &ground.warnings);
+        ground.flatten().cloned().collect()
     }
 
     /// Everything reachable from `roots` under a policy.
@@ -65,6 +78,7 @@ impl<'a> Reaching<'a> {
         let mut analyzers: Vec<&dyn Analyzer> = vec![&self.elf, &self.shell];
         if policy != Policy::Tight {
             analyzers.push(&self.config);
+            analyzers.push(&self.interpreted);
             if let Some((_, python)) = &self.python {
                 let files: Vec<FileId> = roots.iter().map(|(id, _)| *id).collect();
                 python.close(&files);
@@ -155,7 +169,8 @@ fn linked_to(tree: &Tree, plan: &Plan) -> BTreeSet<FileId> {
         .collect()
 }
 
-/// The program that the image starts and the one of its health check.
+/// The program that the image starts, those of its entries, and the one of its
+/// health check.
 fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let programs = Programs::new(original);
     let as_root = |how: How, found: Vec<(FileId, How)>| -> Vec<(FileId, How)> {
@@ -164,6 +179,11 @@ fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
     let config = &original.config;
     let command = wish.command.clone().unwrap_or_else(|| config.command());
     let mut roots = as_root(How::Command, programs.of_argv(&command));
+    for entry in &wish.entries {
+        let programs = Programs::of_config(&original.tree, &entry.config(config));
+        let how = How::Entry(entry.to_string());
+        roots.extend(as_root(how, programs.of_argv(&entry.argv)));
+    }
     let check = config.healthcheck();
     if let Some((form, words)) = check.split_first() {
         let words = match form.as_str() {

@@ -6,7 +6,7 @@ use whit_oci::{Compression, Destination};
 use whit_sandbox::Trace;
 
 use crate::emit::Provenance;
-use crate::observe::ProbePlan;
+use crate::observe::{Entry, ProbePlan};
 use crate::plan::{Globs, Policy};
 use crate::report::DetectedLine;
 use crate::transform::PythonCode;
@@ -34,6 +34,8 @@ pub struct Wish {
     pub replayed: Trace,
     /// Run this in the place of the image's own command.
     pub command: Option<Vec<String>>,
+    /// What the image is started with besides its own command.
+    pub entries: Vec<Entry>,
     /// True if the app may use the host's network while it is tried.
     pub host_network: bool,
     pub accept_differences: bool,

@@ -9,7 +9,23 @@ use crate::index::{FileId, Node, Tree};
 use crate::reach::How;
 
 /// A file that a run of the original touched, and how.
-pub type Observed = (FileId, Access);
+#[derive(Debug, Clone)]
+pub struct Observed {
+    pub file: FileId,
+    pub access: Access,
+    /// The program that ran, if it was not the image's own.
+    pub entry: Option<String>,
+}
+
+impl Observed {
+    fn how(&self) -> How {
+        let access = word(self.access).to_owned();
+        match &self.entry {
+            None => How::Observed(access),
+            Some(entry) => How::ObservedOf(access, entry.clone()),
+        }
+    }
+}
 
 /// Every file that stays for its own sake, with the reason; `reach` follows
 /// what these need. The order is the order of preference between reasons.
@@ -37,8 +53,8 @@ pub fn roots(
     roots.extend(
         observed
             .iter()
-            .filter(|(id, _)| !is_bytecode(tree.path(*id)))
-            .map(|(id, access)| (*id, How::Observed(word(*access).to_owned()))),
+            .filter(|touch| !is_bytecode(tree.path(touch.file)))
+            .map(|touch| (touch.file, touch.how())),
     );
     roots.extend(surroundings.iter().cloned());
     if policy == Policy::Repack {

@@ -19,9 +19,13 @@ pub enum How {
     // Roots.
     /// The image's entrypoint or command starts it.
     Command,
+    /// Another program that the image is started with, as `--also` names it.
+    Entry(String),
     Healthcheck,
     /// A run of the original touched it (`read`, `exec`, `stat`, ...).
     Observed(String),
+    /// A run of another program touched it: how, and which.
+    ObservedOf(String, String),
     /// No package owns it: it is the user's.
     UserFile,
     /// A path that every image needs (`/tmp`, `/etc/passwd`, ...).
@@ -63,8 +67,12 @@ impl fmt::Display for How {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             How::Command => write!(f, "is what the image starts"),
+            How::Entry(entry) => write!(f, "is what {entry} starts"),
             How::Healthcheck => write!(f, "is run by the health check"),
             How::Observed(access) => write!(f, "was touched in a run ({access})"),
+            How::ObservedOf(access, entry) => {
+                write!(f, "was touched in a run of {entry} ({access})")
+            }
             How::UserFile => write!(f, "belongs to no package: it is yours"),
             How::Surroundings(what) => write!(f, "is needed around every app: {what}"),
             How::KeepGlob(glob) => write!(f, "matches --keep {glob}"),

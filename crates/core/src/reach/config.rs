@@ -100,17 +100,20 @@ const INTERPRETERS: [&str; 32] = [
     "php", "php-fpm", "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
 ];
 
-/// Packages that other rules cover, or that only serve to install others.
-const COVERED: [&str; 24] = [
+/// Packages that other rules cover, or that only serve to install others or to
+/// start machines.
+const COVERED: [&str; 29] = [
     "adduser",
     "alpine-baselayout",
     "base-files",
     "busybox",
     "ca-certificates",
     "debconf",
+    "dbus",
     "debianutils",
     "dpkg",
     "glibc",
+    "init",
     "init-system-helpers",
     "libc-bin",
     "libc6",
@@ -123,10 +126,17 @@ const COVERED: [&str; 24] = [
     "netbase",
     "openssl",
     "sensible-utils",
+    "systemd",
+    "systemd-standalone-sysusers",
+    "systemd-standalone-tmpfiles",
     "sysvinit-utils",
     "tzdata",
     "ucf",
 ];
+
+/// The package manager's scripts and lists, of which `status.d` tells what
+/// matters.
+const DPKG: &str = "var/lib/dpkg";
 
 /// Packages that one program pulls in, at most.
 const MAX_PACKAGES: usize = 500;
@@ -207,7 +217,7 @@ impl<'a> Config<'a> {
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) {
+        if is_ballast(path) || is_pythons(path) || path.starts_with(&DPKG.into()) {
             return false;
         }
         match extent {
@@ -239,7 +249,8 @@ impl<'a> Config<'a> {
         let name = String::from_utf8_lossy(node.path.name());
         if is_interpreter(&name) {
             found.warnings.push(format!(
-                "there is no analyzer for {name}: package {} and its dependencies are kept whole",
+                "there is no analyzer for {name}: package {} and those of which the app read a file \
+                 are kept whole with their dependencies",
                 owner.name
             ));
             found.edges = self.package_closure(package, Extent::Whole);
@@ -357,8 +368,8 @@ impl Config<'_> {
             })
         };
         match &cause.how {
-            How::Command | How::Healthcheck | How::Interpreter => true,
-            How::Observed(access) => access.contains("exec"),
+            How::Command | How::Entry(_) | How::Healthcheck | How::Interpreter => true,
+            How::Observed(access) | How::ObservedOf(access, _) => access.contains("exec"),
             How::Runs(_) => !cause.from.is_some_and(by_a_package),
             _ => false,
         }
@@ -415,11 +426,11 @@ fn field<'p>(package: &'p Package, name: &str) -> Option<&'p str> {
     })
 }
 
-fn is_essential(package: &Package) -> bool {
+pub(super) fn is_essential(package: &Package) -> bool {
     field(package, "Essential") == Some("yes") || field(package, "Priority") == Some("required")
 }
 
-fn is_covered(package: &Package) -> bool {
+pub(super) fn is_covered(package: &Package) -> bool {
     COVERED.contains(&package.name.as_str()) || is_python(&package.name)
 }
 
@@ -441,11 +452,16 @@ fn is_pythons(path: &ImagePath) -> bool {
 }
 
 fn is_interpreter(name: &str) -> bool {
-    INTERPRETERS.iter().any(|known| {
-        name.strip_prefix(known).is_some_and(|version| {
-            let version = version.strip_prefix('-').unwrap_or(version);
-            version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        })
+    INTERPRETERS
+        .iter()
+        .any(|known| is_interpreter_named(name, known))
+}
+
+/// True for the name `known`, with or without a version.
+pub(super) fn is_interpreter_named(name: &str, known: &str) -> bool {
+    name.strip_prefix(known).is_some_and(|version| {
+        let version = version.strip_prefix('-').unwrap_or(version);
+        version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
     })
 }
 

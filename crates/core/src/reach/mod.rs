@@ -4,6 +4,7 @@ mod cause;
 pub mod config;
 pub mod elf;
 mod graph;
+pub mod interpreted;
 pub mod links;
 pub mod python;
 pub mod shell;

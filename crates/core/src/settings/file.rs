@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::schema::{Unknown, schema, unknown_key};
 use super::{KEYS, Layer, Origin, Settings};
-use crate::observe::{Probe, ProbeError};
+use crate::observe::{Entry, EntryError, Probe, ProbeError};
 
 /// whit's own file.
 pub(super) const OWN: &str = "whit.toml";
@@ -38,6 +38,8 @@ pub enum SettingsError {
     },
     #[error("{place}: {problem}")]
     Probe { place: Place, problem: ProbeError },
+    #[error("{place}: {problem}")]
+    Entry { place: Place, problem: EntryError },
     #[error("the environment's {name} is {value:?}: {problem}")]
     Variable {
         name: &'static str,
@@ -73,6 +75,7 @@ impl SettingsError {
                 None => "`whit config --schema` prints all keys and what they mean".to_owned(),
             }),
             SettingsError::Probe { problem, .. } => problem.hint(),
+            SettingsError::Entry { problem, .. } => problem.hint(),
         }
     }
 }
@@ -95,7 +98,9 @@ pub(super) fn layers(dir: &Path) -> Result<Vec<Layer>, SettingsError> {
             Err(source) => return Err(SettingsError::Read { path, source }),
         };
         let mut layer: Layer = read(&text, &path)?;
-        for probe in layer.settings.probe.iter_mut().flatten() {
+        let entries = layer.settings.entry.iter_mut().flatten();
+        let asked = entries.flat_map(|entry| &mut entry.probe);
+        for probe in layer.settings.probe.iter_mut().flatten().chain(asked) {
             // What is in a folder's file is relative to the folder.
             for file in [&mut probe.test, &mut probe.stdin].into_iter().flatten() {
                 *file = dir.join(&file);
@@ -187,17 +192,21 @@ fn read(text: &str, path: &Path, way: &[&str]) -> Result<Layer, SettingsError> {
     let lines = lines(text, path, table.get_ref());
     let settings =
         Settings::deserialize(toml::Deserializer::from(table)).map_err(|error| syntax(&error))?;
+    let of_table = |key: &str, number: usize| Place {
+        path: path.to_owned(),
+        line: lines.get(&format!("{key}.{number}")).copied().unwrap_or(1),
+        column: 1,
+    };
     for (i, probe) in settings.probe.iter().flatten().enumerate() {
         if let Err(problem) = Probe::try_from(probe.clone()) {
-            let line = lines.get(&format!("probe.{i}")).copied().unwrap_or(1);
-            return Err(SettingsError::Probe {
-                place: Place {
-                    path: path.to_owned(),
-                    line,
-                    column: 1,
-                },
-                problem,
-            });
+            let place = of_table("probe", i);
+            return Err(SettingsError::Probe { place, problem });
+        }
+    }
+    for (i, entry) in settings.entry.iter().flatten().enumerate() {
+        if let Err(problem) = Entry::try_from(entry.clone()) {
+            let place = of_table("entry", i);
+            return Err(SettingsError::Entry { place, problem });
         }
     }
     Ok(Layer::of_file(path, lines, settings))

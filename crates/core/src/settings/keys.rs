@@ -22,7 +22,7 @@ const fn key(
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 27] = [
+pub const KEYS: [Key; 29] = [
     key("command", Some("-- COMMAND"), None),
     key("entrypoint", None, None),
     key("env", Some("--env"), None),
@@ -34,6 +34,7 @@ pub const KEYS: [Key; 27] = [
     key("suite", Some("--suite"), Some("WHIT_SUITE")),
     key("mirror", Some("--mirror"), Some("WHIT_DEBIAN_MIRROR")),
     key("base", Some("--base"), Some("WHIT_BASE")),
+    key("packages", Some("--package"), None),
     key("build-packages", Some("--build-package"), None),
     key("policy", Some("--policy"), Some("WHIT_POLICY")),
     key("keep", Some("--keep"), None),
@@ -61,6 +62,7 @@ pub const KEYS: [Key; 27] = [
         Some("WHIT_PROBE_TIMEOUT"),
     ),
     key("probe", Some("--probe, --exec, --stdin, --test"), None),
+    key("entry", Some("--also"), None),
     key("budget", None, None),
 ];
 

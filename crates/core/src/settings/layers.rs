@@ -172,7 +172,7 @@ impl Layers {
 fn adds_up(key: &str) -> bool {
     matches!(
         key,
-        "keep" | "drop" | "build-packages" | "registry-mirrors" | "probe"
+        "keep" | "drop" | "packages" | "build-packages" | "registry-mirrors" | "probe" | "entry"
     )
 }
 

@@ -22,11 +22,11 @@ pub use layers::{Explained, Layer, Layers, Origin};
 pub use port::Port;
 pub use schema::schema;
 
-use crate::observe::ProbeTable;
+use crate::observe::{EntryTable, ProbeTable};
 use crate::plan::Policy;
 use crate::size::Budget;
 use crate::transform::PythonCode;
-use words::{TextOrNumber, Words};
+pub(crate) use words::{TextOrNumber, Words, text_or_number, words};
 
 /// One layer of settings. The comments of the fields are the descriptions of
 /// the JSON schema.
@@ -93,6 +93,9 @@ pub struct Settings {
     /// Globs of paths that go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop: Option<Vec<String>>,
+    /// Debian packages of the runtime, for programs that the app starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<Vec<String>>,
     /// Debian packages that are there while dependencies are built, and not in
     /// the image.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +137,9 @@ pub struct Settings {
     /// Questions to the app besides the automatic ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Vec<ProbeTable>>,
+    /// Programs that the image is started with besides its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Vec<EntryTable>>,
     /// What `whit size` accepts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
@@ -153,8 +159,7 @@ impl Settings {
     /// These settings, and where they are silent those of `lower`.
     ///
     /// Names in `env` and `labels` are settings of their own; the globs of
-    /// `keep` and `drop`, the build packages, the mirrors and the probes of both
-    /// add up.
+    /// `keep` and `drop`, packages, mirrors, probes and entries of both add up.
     pub fn or(self, lower: Settings) -> Settings {
         Settings {
             // A command of one's own replaces a lower entrypoint too: the two
@@ -176,6 +181,7 @@ impl Settings {
             policy: self.policy.or(lower.policy),
             keep: append(self.keep, lower.keep),
             drop: append(self.drop, lower.drop),
+            packages: append(self.packages, lower.packages),
             build_packages: append(self.build_packages, lower.build_packages),
             python_code: self.python_code.or(lower.python_code),
             strip: self.strip.or(lower.strip),
@@ -188,6 +194,7 @@ impl Settings {
             start_timeout: self.start_timeout.or(lower.start_timeout),
             probe_timeout: self.probe_timeout.or(lower.probe_timeout),
             probe: append(self.probe, lower.probe),
+            entry: append(self.entry, lower.entry),
             budget: match (self.budget, lower.budget) {
                 (Some(high), Some(low)) => Some(high.or(low)),
                 (high, low) => high.or(low),

@@ -52,6 +52,17 @@ impl Runtime {
         })
     }
 
+    /// Nothing at all.
+    pub fn empty() -> Self {
+        Self {
+            dir: PathBuf::new(),
+            builder: Builder::new(),
+            layers: 1,
+            passwd: String::new(),
+            group: String::new(),
+        }
+    }
+
     /// An image.
     pub fn of_base(base: Base) -> Self {
         Self {
@@ -90,7 +101,10 @@ pub fn assemble(
     let runtime = parts.runtime;
     let tables = (runtime.passwd.as_str(), runtime.group.as_str());
     let users = project::lay_out(project, &files.placed, tables, parts.app)?;
-    let mut dirs = vec![runtime.dir];
+    let mut dirs: Vec<PathBuf> = Some(runtime.dir)
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .into_iter()
+        .collect();
     dirs.extend(parts.dependencies.map(Path::to_owned));
     dirs.extend(parts.installed.map(Path::to_owned));
     dirs.push(parts.app.to_owned());
@@ -103,11 +117,15 @@ pub fn assemble(
             scan(&mut builder, dir, layer, root_owned, cancelled)?;
         }
     }
-    for path in users {
+    let theirs = (project.account.uid, project.account.gid, 0o755);
+    let folders = users.into_iter().map(|path| (path, theirs));
+    let temporary = project.furniture.temporary;
+    let temporary = temporary.then(|| (ImagePath::from("tmp"), (0, 0, 0o1777)));
+    for (path, (uid, gid, mode)) in folders.chain(temporary) {
         let meta = Meta {
-            mode: 0o755,
-            uid: project.account.uid,
-            gid: project.account.gid,
+            mode,
+            uid,
+            gid,
             ..Meta::default()
         };
         let folder = Entry {

@@ -46,6 +46,8 @@ pub struct Base {
     pub config: ImageConfig,
     /// Those that work, the one that `PATH` finds first at the front.
     pub pythons: Vec<FoundPython>,
+    /// What became of the search, where there are none.
+    pub no_python: String,
     /// Its `/etc/passwd` and `/etc/group`.
     pub passwd: String,
     pub group: String,
@@ -81,13 +83,6 @@ pub enum BaseError {
         found: String,
         wanted: String,
     },
-    #[error("the base {base} has no Python: {}", looked_at(*.tried, .problem))]
-    NoPython {
-        base: String,
-        tried: usize,
-        /// What the last one said.
-        problem: String,
-    },
     #[error(transparent)]
     Unpack(#[from] UnpackError),
     #[error(transparent)]
@@ -105,9 +100,6 @@ impl BaseError {
             BaseError::Architecture { .. } => {
                 Some("save the image for this machine's platform".to_owned())
             }
-            BaseError::NoPython { .. } => Some(
-                "take a base with Python in its PATH, or leave --base away: whit then takes Python from Debian".to_owned(),
-            ),
             BaseError::Stage(error) => error.hint(),
             _ => None,
         }
@@ -156,10 +148,12 @@ impl Base {
         }
         let builder = unpacker.finish()?;
         let tree = builder.snapshot();
+        let (pythons, no_python) = pythons(&tree, &dir, image.config(), tools)?;
         Ok(Self {
             name: name.to_owned(),
             digest: image.config_digest(),
-            pythons: pythons(name, &tree, &dir, image.config(), tools)?,
+            pythons,
+            no_python,
             config: image.config().clone(),
             passwd: text(&tree, &dir, "etc/passwd"),
             group: text(&tree, &dir, "etc/group"),
@@ -175,14 +169,13 @@ impl Base {
     }
 }
 
-/// Every interpreter that works, each once.
+/// Every interpreter that works, each once, and what was wrong where none does.
 fn pythons(
-    base: &str,
     tree: &Tree,
     dir: &Path,
     config: &ImageConfig,
     tools: &Tools<'_>,
-) -> Result<Vec<FoundPython>, BaseError> {
+) -> Result<(Vec<FoundPython>, String), BaseError> {
     let mut config = config.clone();
     // Its own user may not be allowed to start it.
     config.set_exec("User", json!(""));
@@ -206,14 +199,7 @@ fn pythons(
             return Err(BaseError::Interrupted);
         }
     }
-    if found.is_empty() {
-        return Err(BaseError::NoPython {
-            base: base.to_owned(),
-            tried: candidates.len(),
-            problem,
-        });
-    }
-    Ok(found)
+    Ok((found, looked_at(candidates.len(), &problem)))
 }
 
 /// The programs that look like an interpreter, each file once: `python3`

@@ -20,20 +20,25 @@ pub fn packages(
     build_root: &Path,
 ) -> io::Result<BTreeSet<String>> {
     let here = libraries(runtime)?;
-    let there = libraries(build_root)?;
     let mut needed = BTreeSet::new();
     for folder in installed {
         needed_below(folder, &mut needed)?;
     }
-    Ok(needed
-        .into_iter()
-        .filter(|soname| !here.contains_key(soname))
-        .filter_map(|soname| there.get(&soname).cloned())
+    needed.retain(|soname| !here.contains_key(soname));
+    packages_of(&needed, build_root)
+}
+
+/// The Debian packages of `root` that have these libraries.
+pub fn packages_of(sonames: &BTreeSet<String>, root: &Path) -> io::Result<BTreeSet<String>> {
+    let there = libraries(root)?;
+    Ok(sonames
+        .iter()
+        .filter_map(|soname| there.get(soname).cloned())
         .collect())
 }
 
 /// Sonames of everything that is linked, below a folder.
-fn needed_below(folder: &Path, needed: &mut BTreeSet<String>) -> io::Result<()> {
+pub fn needed_below(folder: &Path, needed: &mut BTreeSet<String>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let kind = entry.file_type()?;
@@ -50,7 +55,7 @@ fn needed_below(folder: &Path, needed: &mut BTreeSet<String>) -> io::Result<()> 
 
 /// File names in the folders that the loader searches, with the package that
 /// brought each.
-fn libraries(root: &Path) -> io::Result<BTreeMap<String, String>> {
+pub fn libraries(root: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut lists: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(root.join("var/lib/dpkg/info"))? {
         let path = entry?.path();

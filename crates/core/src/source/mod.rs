@@ -3,6 +3,7 @@
 
 pub mod assembly;
 pub mod base;
+pub mod craft;
 pub mod debian;
 pub mod fat;
 pub mod ignore;

@@ -100,6 +100,42 @@ pub fn apply(
     Ok(small)
 }
 
+/// The original as it is, with the bytecode that an installer would have
+/// written: what ships where nobody takes anything away.
+pub fn whole(root: &FatRoot, bytecode: &Bytecode, mtime: Option<i64>) -> io::Result<SmallTree> {
+    let mut files = BTreeMap::new();
+    for (id, node) in root.tree.iter().filter(|(_, node)| !node.path.is_root()) {
+        let file = unchanged(root, id, mtime);
+        if let Some(ModuleForm::Cached(place, pyc)) = bytecode.get(&id) {
+            let cached = SmallFile {
+                origin: None,
+                ..with_content(file.clone(), pyc.clone(), Edit::Generated)?
+            };
+            files.insert(place.clone(), cached);
+        }
+        files.insert(node.path.clone(), file);
+    }
+    let mut tree = SmallTree { files };
+    add_missing_folders(&mut tree, mtime.unwrap_or_default());
+    Ok(tree)
+}
+
+fn unchanged(root: &FatRoot, id: FileId, mtime: Option<i64>) -> SmallFile {
+    let node = root.tree.node(id);
+    let mut meta = node.meta.clone();
+    if let Some(mtime) = mtime {
+        meta.mtime = mtime;
+    }
+    SmallFile {
+        kind: node.kind.entry_kind(),
+        meta,
+        content: root.content(id).map(Content::Host),
+        class: class(root, node),
+        origin: Some(id),
+        edit: None,
+    }
+}
+
 /// The files that one file of the original becomes.
 fn edit(
     root: &FatRoot,
@@ -109,18 +145,7 @@ fn edit(
     options: &Options<'_>,
 ) -> io::Result<Vec<(ImagePath, SmallFile)>> {
     let node = root.tree.node(id);
-    let mut meta = node.meta.clone();
-    if let Some(mtime) = options.mtime {
-        meta.mtime = mtime;
-    }
-    let whole = SmallFile {
-        kind: node.kind.entry_kind(),
-        meta,
-        content: root.content(id).map(Content::Host),
-        class: class(root, node),
-        origin: Some(id),
-        edit: None,
-    };
+    let whole = unchanged(root, id, options.mtime);
     let path = node.path.clone();
     if !node.is_file() {
         return Ok(vec![(path, whole)]);

@@ -389,11 +389,13 @@ fn pyc_bytes(facts: &Facts, hash: [u8; 8], code: &[u8]) -> Vec<u8> {
 fn store(path: &Path, bytes: &[u8]) -> Result<(), CompileError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(io_error(dir))?;
-    // The sandbox's users read it, too.
+    // In one folder, where a draft of a dead whit is found; the sandbox's users
+    // read it, too.
+    let drafts = dir.parent().unwrap_or(dir);
     let mut file = tempfile::Builder::new()
         .permissions(std::fs::Permissions::from_mode(0o644))
-        .tempfile_in(dir)
-        .map_err(io_error(dir))?;
+        .tempfile_in(drafts)
+        .map_err(io_error(drafts))?;
     io::Write::write_all(&mut file, bytes).map_err(io_error(path))?;
     file.persist(path).map_err(|error| CompileError::Io {
         path: path.to_owned(),

@@ -9,6 +9,6 @@ mod small;
 pub mod strip;
 mod unwind;
 
-pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply};
+pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply, whole};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};
 pub use strip::Depth as StripDepth;

@@ -109,7 +109,7 @@ pub(super) fn compare_own(originals: &[Observation], small: &Observation) -> Vec
         };
         return case.outputs(&before, &small.own);
     }
-    if both(|kind| matches!(kind, Kind::Service { .. })) {
+    if both(|kind| matches!(kind, Kind::Service { .. } | Kind::Worker)) {
         let case = Case { probe: "log" };
         let mut found = Vec::from_iter(case.exits(&before, &small.own));
         found.extend(case.logs(&before, &small.own));

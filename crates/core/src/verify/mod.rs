@@ -233,6 +233,10 @@ fn state(run: &Observation) -> String {
                 None => listens,
             }
         }
+        Kind::Worker => match run.own.exit {
+            Some(exit) => format!("it ran without listening and then {}", ended(exit)),
+            None => "it ran without listening".to_owned(),
+        },
         Kind::Command => format!("{} without listening", exit(run.own.exit)),
         Kind::Silent => "it neither listened nor ended in time".to_owned(),
         Kind::NotStarted(why) => why.clone(),

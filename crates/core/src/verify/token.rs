@@ -201,10 +201,22 @@ fn word_class(word: &str) -> Class {
 }
 
 /// A run of base64's letters, both alphabets, that nobody thought up: its case
-/// changes at every third letter at least.
+/// changes at every third letter at least. In cookies and addresses some of them
+/// are written as `%2B`.
 fn random(text: &[u8]) -> Option<usize> {
-    let letter = |b: &u8| b.is_ascii_alphanumeric() || b"-_+/".contains(b);
-    let run = &text[..text.iter().take_while(|b| letter(b)).count()];
+    let letter = |at: &[u8]| match at {
+        [b'%', b'2', b'B' | b'F', ..] | [b'%', b'3', b'D', ..] | [b'%', b'0', b'A', ..] => 3,
+        [b, ..] if b.is_ascii_alphanumeric() || b"-_+/".contains(b) => 1,
+        _ => 0,
+    };
+    let mut end = 0;
+    loop {
+        match letter(&text[end..]) {
+            0 => break,
+            length => end += length,
+        }
+    }
+    let run = &text[..end];
     let kind = |b: &u8| {
         (
             b.is_ascii_uppercase(),
@@ -513,6 +525,7 @@ mod tests {
             ("k3J9dQx81Z", Random),
             ("avLFK-7A-Omh2fdyNL0mgQ", Random),
             ("x/Yq+0Zr8LmKp2/vTQ", Random),
+            ("x%2FYq%2B0Zr8LmKp2%2FvTQ%3D%3D--1f3a", Random),
             ("2026-11-02", Date),
             ("2026/11/02", Date),
             ("02 Nov 2026", Date),

@@ -240,7 +240,11 @@ mod tests {
     }
 
     fn cache(dir: &Path) -> Cache {
-        Cache::open(dir, Client::new(&Proxies::default()).unwrap()).unwrap()
+        Cache::open(
+            dir,
+            Client::new(&Proxies::default(), &Arc::default()).unwrap(),
+        )
+        .unwrap()
     }
 
     fn wanted(servers: &[&Server]) -> Wanted {

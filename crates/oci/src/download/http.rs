@@ -5,17 +5,19 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ureq::config::{Config, ConfigBuilder};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 
 use super::patience::{Patience, wait};
 use super::resolver::Remembering;
 use super::{Error, Result};
+use crate::wire::Dialer;
 
 /// The proxies of the invoking user, as their environment names them
 /// (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
@@ -50,10 +52,11 @@ pub struct Answer {
 }
 
 impl Client {
-    pub fn new(proxies: &Proxies) -> Result<Self> {
+    /// `cancel` ends every request that waits.
+    pub fn new(proxies: &Proxies, cancel: &Arc<AtomicBool>) -> Result<Self> {
         let agent = |scheme| -> Result<ureq::Agent> {
-            let config = configured(proxies.of(scheme)?, RootCerts::PlatformVerifier);
-            Ok(agent(config.build()))
+            let config = configured(proxies.of(scheme)?, system_tls());
+            Ok(agent(config.build(), cancel))
         };
         Ok(Self {
             http: agent("http")?,
@@ -240,13 +243,17 @@ impl Proxies {
     }
 }
 
+/// TLS that trusts what the system trusts.
+fn system_tls() -> TlsConfig {
+    TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .build()
+}
+
 /// What all of whit's requests have in common.
-pub(crate) fn configured(
-    proxy: Option<ureq::Proxy>,
-    roots: RootCerts,
-) -> ConfigBuilder<AgentScope> {
+pub(crate) fn configured(proxy: Option<ureq::Proxy>, tls: TlsConfig) -> ConfigBuilder<AgentScope> {
     ureq::Agent::config_builder()
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .tls_config(tls)
         // Set even when it is `None`: ureq would read the environment itself.
         .proxy(proxy)
         .http_status_as_error(false)
@@ -257,8 +264,13 @@ pub(crate) fn configured(
         .timeout_per_read(Some(Duration::from_secs(30)))
 }
 
-pub(crate) fn agent(config: Config) -> ureq::Agent {
-    ureq::Agent::with_parts(config, DefaultConnector::default(), Remembering::default())
+/// An agent whose connections end when `cancel` is set.
+pub(crate) fn agent(config: Config, cancel: &Arc<AtomicBool>) -> ureq::Agent {
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(Dialer::tcp(cancel))
+            .chain(RustlsConnector::default());
+    ureq::Agent::with_parts(config, connector, Remembering::new(cancel))
 }
 
 fn read_proxy(value: &str, none_for: Option<&str>) -> Result<ureq::Proxy> {
@@ -308,6 +320,7 @@ mod tests {
             http: Some("http://[".into()),
             ..Proxies::default()
         };
-        assert!(matches!(Client::new(&proxies), Err(Error::Proxy { .. })));
+        let client = Client::new(&proxies, &Arc::default());
+        assert!(matches!(client, Err(Error::Proxy { .. })));
     }
 }

@@ -6,18 +6,61 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use crate::wire::{TICK, cancelled};
+
 /// Remembers what the system's resolver said, as long as the process lives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Remembering {
-    system: DefaultResolver,
     known: Mutex<HashMap<String, Vec<SocketAddr>>>,
+    cancel: Arc<AtomicBool>,
+}
+
+impl Remembering {
+    pub fn new(cancel: &Arc<AtomicBool>) -> Self {
+        Self {
+            known: Mutex::default(),
+            cancel: Arc::clone(cancel),
+        }
+    }
+
+    /// Asks in a thread of its own: the system's resolver hears nothing while
+    /// it waits for a name server.
+    fn ask(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let (sender, answer) = channel();
+        let (uri, config) = (uri.clone(), config.clone());
+        thread::Builder::new()
+            .name("resolver".to_owned())
+            .spawn(move || {
+                let found = DefaultResolver::default().resolve(&uri, &config, timeout);
+                // Nobody waits any more.
+                let _ = sender.send(found);
+            })?;
+        loop {
+            match answer.recv_timeout(TICK) {
+                Ok(found) => return found,
+                Err(RecvTimeoutError::Disconnected) => return Err(ureq::Error::HostNotFound),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.cancel.load(Ordering::Relaxed) {
+                return Err(cancelled().into());
+            }
+        }
+    }
 }
 
 impl Resolver for Remembering {
@@ -40,7 +83,7 @@ impl Resolver for Remembering {
             }
             return Ok(found);
         }
-        let found = self.system.resolve(uri, config, timeout)?;
+        let found = self.ask(uri, config, timeout)?;
         known().insert(key, found.iter().copied().collect());
         Ok(found)
     }

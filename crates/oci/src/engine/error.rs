@@ -10,12 +10,18 @@ use super::Kind;
 pub enum EngineError {
     #[error("{engine} is not here: {}", looked_for(sockets))]
     Absent { engine: Kind, sockets: Vec<PathBuf> },
-    #[error("{engine} is at {address}, and whit speaks with engines of this machine only")]
+    #[error(
+        "{engine} is at {address}, and whit speaks with engines of this machine only, \
+         at a socket or without TLS at a loopback port"
+    )]
     Elsewhere { engine: Kind, address: String },
-    #[error("cannot speak with {engine} at {}: {source}", socket.display())]
+    #[error("the Docker context {name:?} is no use: {cause}")]
+    Context { name: String, cause: String },
+    #[error("cannot speak with {engine} at {place}: {source}")]
     Refused {
         engine: Kind,
-        socket: PathBuf,
+        /// A socket or a port.
+        place: String,
         source: io::Error,
     },
     #[error("{engine} has no image {name}")]
@@ -79,6 +85,11 @@ impl EngineError {
                 format!("`{0} images` lists what is there", engine.program())
             }
             Self::Spool { .. } => "free some space in whit's cache folder".to_owned(),
+            Self::Context { .. } => {
+                "`docker context ls` lists those that there are; DOCKER_CONTEXT=default, or \
+                 DOCKER_HOST with a socket, goes without"
+                    .to_owned()
+            }
             Self::Said { .. } | Self::Interrupted => return None,
         })
     }

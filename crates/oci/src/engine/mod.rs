@@ -2,6 +2,7 @@
 //!
 //! Both hand out and take images as `docker save` writes them.
 
+mod address;
 mod error;
 mod program;
 mod socket;
@@ -9,12 +10,14 @@ mod socket;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use address::EngineAddress;
 pub use error::EngineError;
 
+use crate::meter::Meter;
 use program::Program;
 use socket::Api;
 
@@ -44,29 +47,6 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where an engine listens.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum EngineAddress {
-    /// The first of these sockets that is there, or else the program.
-    Sockets(Vec<PathBuf>),
-    /// The socket that the user names, and nothing else.
-    Named(PathBuf),
-    /// On another machine, or by a protocol that whit does not speak.
-    Elsewhere(String),
-    #[default]
-    Unknown,
-}
-
-impl EngineAddress {
-    /// Reads `DOCKER_HOST` or `CONTAINER_HOST`.
-    pub fn given(text: &str) -> Self {
-        match text.strip_prefix("unix://") {
-            Some(path) => Self::Named(PathBuf::from(path)),
-            None => Self::Elsewhere(text.to_owned()),
-        }
-    }
-}
-
 /// An engine, not spoken to yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
@@ -76,10 +56,10 @@ pub(crate) struct Engine {
 }
 
 /// A way to the engine.
-enum Way {
+enum Way<'a> {
     Socket(Api),
     /// Without a service, the program does the same.
-    Program(Program),
+    Program(Program<'a>),
 }
 
 impl Engine {
@@ -93,7 +73,13 @@ impl Engine {
 
     /// The image as an archive, in a file without a name below `scratch`, of
     /// `limit` bytes at most.
-    pub fn save(&self, name: &str, scratch: &Path, limit: u64) -> Result<File, EngineError> {
+    pub fn save(
+        &self,
+        name: &str,
+        scratch: &Path,
+        limit: u64,
+        meter: &Meter,
+    ) -> Result<File, EngineError> {
         let kept = |source| EngineError::Spool {
             engine: self.kind,
             source,
@@ -105,6 +91,7 @@ impl Engine {
             name,
             left: limit,
             cancel: &self.cancel,
+            meter,
         };
         match self.way()? {
             Way::Socket(api) => api.save(name, &mut spool)?,
@@ -116,20 +103,29 @@ impl Engine {
     }
 
     /// Hands over an archive, which names its image.
-    pub fn load(&self, archive: &Path, name: &str) -> Result<(), EngineError> {
+    pub fn load(&self, archive: &Path, name: &str, meter: &Meter) -> Result<(), EngineError> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(EngineError::Interrupted);
         }
         match self.way()? {
-            Way::Socket(api) => api.load(archive, name),
-            Way::Program(program) => program.load(archive, name),
+            Way::Socket(api) => api.load(archive, name, meter),
+            Way::Program(program) => program.load(archive, name, meter),
         }
     }
 
-    fn way(&self) -> Result<Way, EngineError> {
+    fn way(&self) -> Result<Way<'_>, EngineError> {
         let (sockets, or_program) = match &self.address {
             EngineAddress::Sockets(sockets) => (sockets.as_slice(), true),
             EngineAddress::Named(socket) => (std::slice::from_ref(socket), false),
+            EngineAddress::Port(port) => {
+                return Api::at_port(self.kind, port, &self.cancel).map(Way::Socket);
+            }
+            EngineAddress::Broken { context, cause } => {
+                return Err(EngineError::Context {
+                    name: context.clone(),
+                    cause: cause.clone(),
+                });
+            }
             EngineAddress::Unknown => (&[][..], false),
             EngineAddress::Elsewhere(address) => {
                 return Err(EngineError::Elsewhere {
@@ -141,7 +137,7 @@ impl Engine {
         // Another user's socket says little about this user's engine.
         let mut denied = None;
         for socket in sockets {
-            match Api::connect(self.kind, socket) {
+            match Api::at_socket(self.kind, socket, &self.cancel) {
                 Ok(api) => return Ok(Way::Socket(api)),
                 Err(EngineError::Refused { source, .. })
                     if matches!(
@@ -151,7 +147,9 @@ impl Engine {
                 Err(error) => denied = denied.or(Some(error)),
             }
         }
-        let program = or_program.then(|| Program::find(self.kind)).flatten();
+        let program = or_program
+            .then(|| Program::find(self.kind, &self.cancel))
+            .flatten();
         match (program, denied) {
             (Some(program), _) => Ok(Way::Program(program)),
             (None, Some(error)) => Err(error),
@@ -170,6 +168,7 @@ struct Spool<'a> {
     name: &'a str,
     left: u64,
     cancel: &'a AtomicBool,
+    meter: &'a Meter,
 }
 
 impl Spool<'_> {
@@ -200,6 +199,7 @@ impl Spool<'_> {
                     engine: self.engine,
                     source,
                 })?;
+            self.meter.add(count as u64);
         }
     }
 }

@@ -2,21 +2,19 @@
 //! same).
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
-use ureq::config::Config;
-use ureq::http::{Response, Uri};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
-use ureq::{Agent, Body};
+use ureq::http::Response;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::{Agent, Body, SendBody};
 
 use super::{EngineError, Kind, Spool};
+use crate::meter::{Mark, Meter};
+use crate::wire::Dialer;
 
 /// What is read of an answer that is only words.
 const WORDS: u64 = 1 << 20;
@@ -30,10 +28,30 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub fn connect(kind: Kind, socket: &Path) -> Result<Self, EngineError> {
+    /// The engine that listens at a socket.
+    pub fn at_socket(
+        kind: Kind,
+        socket: &Path,
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<Self, EngineError> {
+        let dialer = Dialer::unix(socket.to_path_buf(), cancel);
+        Self::connect(kind, &socket.display().to_string(), "localhost", dialer)
+    }
+
+    /// The engine that listens at a port of this machine.
+    pub fn at_port(kind: Kind, port: &str, cancel: &Arc<AtomicBool>) -> Result<Self, EngineError> {
+        Self::connect(kind, port, port, Dialer::tcp(cancel))
+    }
+
+    fn connect(
+        kind: Kind,
+        place: &str,
+        authority: &str,
+        dialer: Dialer,
+    ) -> Result<Self, EngineError> {
         let refused = |source| EngineError::Refused {
             engine: kind,
-            socket: socket.to_path_buf(),
+            place: place.to_owned(),
             source,
         };
         // No timeouts: saving a large image takes as long as it takes.
@@ -43,9 +61,9 @@ impl Api {
             .max_idle_connections(0)
             .user_agent(concat!("whit/", env!("CARGO_PKG_VERSION")))
             .build();
-        let agent = Agent::with_parts(config, ToSocket(socket.to_path_buf()), Nowhere);
+        let agent = Agent::with_parts(config, dialer, DefaultResolver::default());
         let answer = agent
-            .get("http://localhost/_ping")
+            .get(format!("http://{authority}/_ping"))
             .call()
             .map_err(|error| refused(error.into_io()))?;
         let version = answer
@@ -54,7 +72,7 @@ impl Api {
             .and_then(|value| value.to_str().ok())
             .filter(|text| text.chars().all(|c| c.is_ascii_digit() || c == '.'));
         let base = match version {
-            Some(version) => format!("http://localhost/v{version}"),
+            Some(version) => format!("http://{authority}/v{version}"),
             None => {
                 return Err(refused(io::Error::other(
                     "it does not answer as an engine does",
@@ -93,13 +111,17 @@ impl Api {
         spool.take(&mut body)
     }
 
-    pub fn load(&self, archive: &Path, name: &str) -> Result<(), EngineError> {
-        let file = File::open(archive).map_err(|error| self.said(name, error.to_string()))?;
+    pub fn load(&self, archive: &Path, name: &str, meter: &Meter) -> Result<(), EngineError> {
+        let lost = |error: io::Error| self.said(name, error.to_string());
+        let file = File::open(archive).map_err(lost)?;
+        let size = file.metadata().map_err(lost)?.len();
+        let archive = Mark::new(meter).read(file, 0);
         let answer = self
             .agent
             .post(format!("{}/images/load?quiet=1", self.base))
             .header("content-type", "application/x-tar")
-            .send(&file)
+            .header("content-length", size)
+            .send(SendBody::from_owned_reader(archive))
             .map_err(|error| self.said(name, error.to_string()))?;
         if answer.status() != 200 {
             return Err(self.words(name, answer));
@@ -159,74 +181,4 @@ fn failure(line: &Value) -> Option<String> {
         .as_str()
         .or_else(|| line["error"].as_str())?;
     Some(words.to_owned())
-}
-
-/// Connects to one socket, whatever the address says.
-#[derive(Debug)]
-struct ToSocket(PathBuf);
-
-impl Connector<()> for ToSocket {
-    type Out = SocketTransport;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        _: Option<()>,
-    ) -> Result<Option<SocketTransport>, ureq::Error> {
-        let config = details.config;
-        Ok(Some(SocketTransport {
-            stream: UnixStream::connect(&self.0)?,
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
-        }))
-    }
-}
-
-/// No name is looked up; ureq wants an address all the same.
-#[derive(Debug)]
-struct Nowhere;
-
-impl Resolver for Nowhere {
-    fn resolve(
-        &self,
-        _: &Uri,
-        _: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut found = self.empty();
-        found.push(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-        Ok(found)
-    }
-}
-
-#[derive(Debug)]
-struct SocketTransport {
-    stream: UnixStream,
-    buffers: LazyBuffers,
-}
-
-impl Transport for SocketTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let output = &self.buffers.output()[..amount];
-        Ok(self.stream.write_all(output)?)
-    }
-
-    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
-        let amount = loop {
-            match self.stream.read(self.buffers.input_append_buf()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => break done?,
-            }
-        };
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    /// No connection is used twice.
-    fn is_open(&mut self) -> bool {
-        false
-    }
 }

@@ -164,8 +164,19 @@ impl Image {
         self.layers.iter().map(|layer| layer.size).sum()
     }
 
-    /// The tar of layer `index`, waited for where it is on its way, which ends in an error instead of an end if
-    /// it is not what the manifest promised. `None` beyond the last layer.
+    /// Bytes of its layers if they come from a registry, when they are read;
+    /// [`crate::Meter`] tells how many of them are here.
+    pub fn bytes_to_come(&self) -> Option<u64> {
+        let comes = |layer: &Layer| matches!(layer.stored, Stored::Coming(..));
+        self.layers
+            .iter()
+            .any(comes)
+            .then(|| self.compressed_size())
+    }
+
+    /// The tar of layer `index`, waited for where it is on its way, which ends
+    /// in an error instead of an end if it is not what the manifest promised.
+    /// `None` beyond the last layer.
     pub fn open_layer(&self, index: usize) -> Option<Result<LayerStream, ImageError>> {
         let layer = self.layers.get(index)?;
         let promise = Promise {

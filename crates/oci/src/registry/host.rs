@@ -43,7 +43,7 @@ impl Host {
 }
 
 /// True for an address that never leaves this machine.
-pub(super) fn is_loopback(authority: &str) -> bool {
+pub(crate) fn is_loopback(authority: &str) -> bool {
     let (host, _) = split_port(authority);
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")

@@ -26,10 +26,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use error::{RegistryError, Unreachable};
 pub use host::RegistryMirror;
 
+pub(crate) use host::is_loopback;
+
 pub(crate) use delivery::Delivery;
 
-use crate::ImageName;
 use crate::download::{Proxies, Shelf};
+use crate::{ImageName, Meter};
 use origins::Origins;
 use session::Session;
 
@@ -48,6 +50,8 @@ pub struct RegistrySettings {
     /// Plain HTTP with registries of this machine.
     pub insecure: bool,
     pub proxies: Proxies,
+    /// Is told of the bytes of layers that come and go.
+    pub meter: Meter,
     pub cancel: Arc<AtomicBool>,
 }
 

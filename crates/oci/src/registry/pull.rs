@@ -12,7 +12,7 @@ use super::session::Ask;
 use super::{Place, Registries, RegistryError};
 use crate::download::{self, Answer, Expected, Source, range_start};
 use crate::image::{Blobs, Descriptor, Document, Image, ImageError, Options, Stored, resolve};
-use crate::{Digest, ImageName, media};
+use crate::{Digest, ImageName, Meter, media};
 
 /// What is asked for when a manifest is: anything that can be read.
 const MANIFESTS: &[&str] = &[
@@ -57,9 +57,11 @@ impl Registries {
         places: &[Place],
         label: &str,
         expected: &Expected,
+        meter: &Meter,
         halted: &dyn Fn() -> bool,
     ) -> Result<File, RegistryError> {
         if let Some(file) = self.blobs.checked(expected) {
+            meter.add(expected.size);
             return Ok(file);
         }
         let sources: Vec<BlobSource<'_>> = places
@@ -72,7 +74,9 @@ impl Registries {
             .collect();
         let sources: Vec<&dyn Source> = sources.iter().map(|one| one as &dyn Source).collect();
         let halted = || halted() || places.iter().any(|place| place.session.is_cancelled());
-        let file = self.blobs.fetch(expected, &sources, &|_| (), &halted)?;
+        let file = self
+            .blobs
+            .fetch(expected, &sources, &|bytes| meter.add(bytes), &halted)?;
         if let Some(place) = places.last() {
             let registry = &place.session.host.name;
             self.origins
@@ -163,9 +167,11 @@ impl Blobs for Remote {
     fn config(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
         let label = self.label.display().to_string();
         let expected = descriptor.expected();
-        let file = self
-            .registries
-            .blob(&self.places, &label, &expected, &|| false)?;
+        let file =
+            self.registries
+                .blob(&self.places, &label, &expected, &Meter::default(), &|| {
+                    false
+                })?;
         let extent = crate::store::Extent {
             file: Arc::new(file),
             offset: 0,
@@ -182,7 +188,8 @@ impl Blobs for Remote {
         let label = self.label.display().to_string();
         let (registries, places) = (Arc::clone(&self.registries), self.places.clone());
         let fetch = move |expected: &Expected, halted: &dyn Fn() -> bool| {
-            registries.blob(&places, &label, expected, halted)
+            let meter = &registries.settings.meter;
+            registries.blob(&places, &label, expected, meter, halted)
         };
         let limit = self.registries.settings.cache_limit;
         let shelf = self.registries.blobs.clone();

@@ -12,6 +12,7 @@ use super::session::{Ask, Content};
 use super::upload::Upload;
 use super::{Place, Registries, RegistryError};
 use crate::image::{Descriptor, Document, Manifest};
+use crate::meter::Mark;
 use crate::store::{Extent, open_regular};
 use crate::{Digest, ImageName, media};
 
@@ -96,6 +97,7 @@ impl Registries {
             digest: blob.digest,
             extent: open(&blobs.join(blob.digest.hex()))?,
             origins,
+            mark: Mark::new(&self.settings.meter),
         })
     }
 }

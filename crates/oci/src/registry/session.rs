@@ -20,6 +20,7 @@ use super::error::Unreachable;
 use super::host::Host;
 use super::{RegistryError, RegistrySettings, token, trust};
 use crate::download::{Patience, agent, configured, retry_after, wait};
+use crate::meter::Mark;
 use crate::store::Extent;
 
 /// What is read of an answer that only explains an error.
@@ -61,7 +62,12 @@ pub(super) struct Ask<'a> {
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Bytes(Vec<u8>),
-    Part(Extent),
+    /// A part of a file, from this position of it on.
+    Part {
+        part: Extent,
+        position: u64,
+        mark: Arc<Mark>,
+    },
 }
 
 impl fmt::Debug for Session {
@@ -78,8 +84,8 @@ impl Session {
             true => None,
             false => settings.proxies.of(scheme)?,
         };
-        let roots = trust::roots(registry, &settings.certificates)?;
-        let config = configured(proxy, roots)
+        let tls = trust::tls(registry, &settings.certificates)?;
+        let config = configured(proxy, tls)
             // A registry that has TLS is not left for one that has none.
             .https_only(!host.is_plain())
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
@@ -87,7 +93,7 @@ impl Session {
             .build();
         Ok(Self {
             host,
-            agent: agent(config),
+            agent: agent(config, &settings.cancel),
             logins: settings.logins.clone(),
             known: Mutex::default(),
             cancel: Arc::clone(&settings.cancel),
@@ -246,11 +252,18 @@ impl Session {
                 .map_err(ureq::Error::from)
                 .and_then(|request| self.agent.run(request)),
             Some(Content::Bytes(bytes)) => self.upload(request.body(bytes.as_slice())),
-            Some(Content::Part(extent)) => self.upload(
-                request
-                    .header("content-length", extent.size)
-                    .body(SendBody::from_owned_reader(extent.reader())),
-            ),
+            Some(Content::Part {
+                part,
+                position,
+                mark,
+            }) => {
+                let content = mark.read(part.reader(), *position);
+                self.upload(
+                    request
+                        .header("content-length", part.size)
+                        .body(SendBody::from_owned_reader(content)),
+                )
+            }
         };
         answer.map_err(|error| self.unreachable(ask.what, &error))
     }

@@ -21,6 +21,9 @@ pub enum Fault {
     Lie,
     /// Hangs up without a word.
     Silence,
+    /// Sends so many bytes of the answer, and then nothing: it neither goes on
+    /// nor hangs up.
+    Stall(usize),
 }
 
 #[derive(Default)]
@@ -143,8 +146,12 @@ fn answer(mut stream: TcpStream, shared: &Mutex<State>, own: &str) {
     };
     drop(state);
     let mut length = body.len();
+    if matches!(fault, Some(Fault::Stall(0))) {
+        wait_for_the_end(stream);
+        return;
+    }
     match fault {
-        Some(Fault::HangUp(after)) => body.truncate(after),
+        Some(Fault::HangUp(after) | Fault::Stall(after)) => body.truncate(after),
         Some(Fault::Half) => {
             body.truncate(length / 2);
             length = body.len();
@@ -160,6 +167,14 @@ fn answer(mut stream: TcpStream, shared: &Mutex<State>, own: &str) {
     ));
     let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\n{headers}\r\n").as_bytes());
     let _ = stream.write_all(&body);
+    if matches!(fault, Some(Fault::Stall(_))) {
+        wait_for_the_end(stream);
+    }
+}
+
+/// Until the other side is gone.
+fn wait_for_the_end(mut stream: TcpStream) {
+    let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
 impl State {

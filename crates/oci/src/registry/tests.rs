@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -433,4 +435,78 @@ fn an_interruption_is_heard() {
         .unwrap_err();
     assert!(matches!(registry_error(&error), RegistryError::Interrupted));
     assert_eq!(server.asked("GET"), 0);
+}
+
+/// Whoever waits for a server is not kept waiting by it: the flag ends every
+/// read and every write. Without it, a server that says nothing is waited for
+/// half a minute, and then asked again.
+#[test]
+fn an_interruption_ends_every_wait() {
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::sync::mpsc::channel;
+
+    let pull = |bench: &Bench, server: &Server| {
+        let name = format!("{}/app:1", server.address);
+        let error = bench.read(&name).unwrap_err();
+        assert!(matches!(registry_error(&error), RegistryError::Interrupted));
+    };
+    let push = |bench: &Bench, server: &Server| {
+        let name = format!("{}/new:1", server.address);
+        let layers = [bench.layer(5, 30_000_000)];
+        let sent = bench.staged(&name, &layers).commit(&bench.transports());
+        let error = sent.unwrap_err();
+        assert!(error.to_string().contains("interrupted"), "{error}");
+        assert!(!server.state().manifests.contains_key("new/1"));
+    };
+    type Work<'a> = &'a (dyn Fn(&Bench, &Server) + Sync);
+    let moments: [(&str, Fault, Work<'_>); 5] = [
+        ("/manifests/1", Fault::Stall(0), &pull),
+        ("/manifests/1", Fault::Stall(100), &pull),
+        ("/blobs/", Fault::Stall(50), &pull),
+        ("POST ", Fault::Stall(0), &push),
+        ("PUT /v2/new/blobs", Fault::Stall(0), &push),
+    ];
+    for (request, fault, work) in moments {
+        let bench = Bench::new();
+        let server = bench.server();
+        server.fail(request, &[fault; 4]);
+        let (sender, done) = channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                work(&bench, &server);
+                sender.send(()).unwrap();
+            });
+            // It has asked, and gets no answer.
+            while server.state().faults.len() == 4 {
+                thread::sleep(Duration::from_millis(10));
+            }
+            thread::sleep(Duration::from_millis(100));
+            bench.settings.cancel.store(true, Relaxed);
+            let patience = Duration::from_secs(15);
+            assert!(done.recv_timeout(patience).is_ok(), "{request} {fault:?}");
+        });
+    }
+}
+
+#[test]
+fn bytes_are_told_once() {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    let mut bench = Bench::new();
+    let told = Arc::new(AtomicU64::new(0));
+    let sum = Arc::clone(&told);
+    bench.settings.meter = crate::Meter::new(move |bytes| {
+        sum.fetch_add(bytes, Relaxed);
+    });
+    let server = Server::start();
+    server.fail("PATCH", &[Fault::Silence]);
+    let name = format!("{}/app:1", server.address);
+    let staged = bench.staged(&name, &[bench.layer(1, 2_200_000), bench.layer(2, 1000)]);
+    let size = staged.size();
+    staged.commit(&bench.transports()).unwrap();
+    assert_eq!(told.swap(0, Relaxed), size);
+    server.fail("/blobs/", &[Fault::HangUp(500), Fault::Silence]);
+    let image = bench.read(&name).unwrap();
+    assert_eq!(image.bytes_to_come(), Some(image.compressed_size()));
+    assert_eq!(told.load(Relaxed), image.compressed_size());
 }

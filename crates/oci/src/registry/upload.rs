@@ -1,5 +1,7 @@
 //! One blob on its way to a registry (OCI distribution spec, "Pushing blobs").
 
+use std::sync::Arc;
+
 use ureq::Body;
 use ureq::http::{Method, Response};
 use url::Url;
@@ -8,6 +10,7 @@ use super::session::{Ask, Content, Session};
 use super::{Place, RegistryError, scope};
 use crate::Digest;
 use crate::download::Patience;
+use crate::meter::Mark;
 use crate::store::Extent;
 
 /// Larger blobs go in pieces of this size, so that a broken connection costs
@@ -23,6 +26,7 @@ pub(super) struct Upload<'a> {
     pub extent: Extent,
     /// Repositories of the same registry that may have it.
     pub origins: Vec<String>,
+    pub mark: Arc<Mark>,
 }
 
 /// Where an upload that was begun goes on.
@@ -38,6 +42,7 @@ impl Upload<'_> {
     pub fn run(&self) -> Result<(), RegistryError> {
         let session = &self.place.session;
         if session.patiently(|| self.is_there())? || self.is_mounted() {
+            self.mark.at(self.extent.size);
             return Ok(());
         }
         let mut patience = Patience::new();
@@ -210,11 +215,15 @@ impl Upload<'_> {
     fn part(&self, offset: u64, size: u64) -> Content {
         match size {
             0 => Content::Bytes(Vec::new()),
-            _ => Content::Part(Extent {
-                file: self.extent.file.clone(),
-                offset: self.extent.offset + offset,
-                size,
-            }),
+            _ => Content::Part {
+                part: Extent {
+                    file: self.extent.file.clone(),
+                    offset: self.extent.offset + offset,
+                    size,
+                },
+                position: offset,
+                mark: Arc::clone(&self.mark),
+            },
         }
     }
 

@@ -53,7 +53,7 @@ pub fn stage_index(
         entry["annotations"] = json!({ REF_NAME: reference });
     }
 
-    let (dir, exists) = new_layout(&place)?;
+    let (dir, lock, exists) = new_layout(&place)?;
     let failed = |source| WriteError::io("write", &place, source);
     let blobs = dir.path().join("blobs/sha256");
     for image in images {
@@ -66,16 +66,25 @@ pub fn stage_index(
             }
         }
     }
+    let mut bytes = index.len() as u64;
+    for blob in fs::read_dir(&blobs).map_err(failed)? {
+        bytes += blob.and_then(|blob| blob.metadata()).map_err(failed)?.len();
+    }
     fs::write(blobs.join(digest.hex()), &index).map_err(failed)?;
     let outer = assemble::index(std::slice::from_ref(&entry));
     fs::write(dir.path().join("index.json"), &outer).map_err(failed)?;
 
     let temporary = match destination {
         Destination::OciArchive { file, .. } => archive(file, &dir, &outer, created)?,
-        _ if exists => Temporary::Addition { dir, entry },
-        _ => Temporary::NewLayout(dir),
+        _ if exists => Temporary::Addition {
+            dir,
+            entry,
+            _lock: lock,
+        },
+        _ => Temporary::NewLayout { dir, _lock: lock },
     };
     Ok(Staged {
+        blobs: bytes,
         temporary,
         destination: destination.clone(),
         manifest_digest: digest,

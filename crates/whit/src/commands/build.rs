@@ -12,7 +12,7 @@ use whit_core::settings::Settings;
 use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
-use whit_core::source::project::{self, Project, Requirements};
+use whit_core::source::project::{self, Detected, Language, Project, Requirements};
 use whit_oci::download::{Cache, Client};
 use whit_oci::{Platform, Reference};
 
@@ -32,7 +32,7 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
         content: &args.content,
     };
     let settings = of_build(args, around)?.merged();
-    let transports = transports(around, &args.registries, &settings)?;
+    let transports = transports(around, &args.registries, &settings, screen)?;
     let order = Order {
         args,
         settings: &settings,
@@ -72,12 +72,7 @@ impl Order<'_> {
             limit,
         };
         let (base, project) = detect(&args.dir, settings, target, tools, &mut watch)?;
-        for line in &project.detected {
-            self.screen.note(&format!(
-                "{:<10} {}  because {}",
-                line.what, line.value, line.because
-            ));
-        }
+        tell(&project.detected, self.screen);
         can_install(&project, &architecture)?;
 
         let lock_place = lock_place(&project, &architecture);
@@ -100,7 +95,7 @@ impl Order<'_> {
         let cooked = match base {
             Some(base) => cook(&recipe, Foundation::Base(Box::new(base)), tools, &mut watch)?,
             None => {
-                let client = Client::new(&around.proxies())?;
+                let client = Client::new(&around.proxies(), &around.cancel)?;
                 let downloads = Cache::open(tools.cache.downloads()?, client)?;
                 let larder = Larder {
                     mirror: &mirror(settings.mirror.as_deref())?,
@@ -111,10 +106,12 @@ impl Order<'_> {
                         now: around.now,
                     },
                     build_packages: settings.build_packages.as_deref().unwrap_or_default(),
+                    runtime: None,
                 };
                 cook(&recipe, Foundation::Debian(larder), tools, &mut watch)?
             }
         };
+        tell(&cooked.detected, self.screen);
         for warning in &cooked.warnings {
             self.screen.note(warning);
         }
@@ -122,7 +119,7 @@ impl Order<'_> {
         let source = args.dir.display().to_string();
         let mut wish = self.flags.wish(&source, &project.name, epoch, settings)?;
         wish.mtime = Some(epoch);
-        wish.detected = detected(&project);
+        wish.detected = detected(project.detected.iter().chain(&cooked.detected));
         wish.provenance.version = project.version.clone();
         platform::settle(&mut wish, &architecture, tools);
         change(&mut wish);
@@ -190,7 +187,7 @@ fn open_base(
     })
 }
 
-fn cook(
+pub fn cook(
     recipe: &Recipe<'_>,
     foundation: Foundation<'_>,
     tools: &Tools<'_>,
@@ -202,7 +199,7 @@ fn cook(
     })
 }
 
-fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
+pub fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     let found = match wished {
         Some(text) => Mirror::given(text),
         None => Mirror::of_host(Path::new("/etc/apt")),
@@ -213,15 +210,15 @@ fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     })
 }
 
-/// `whit.lock` in the project; a single script's is named after it. Another
+/// `whit.lock` in the project; a single file's is named after it. Another
 /// processor has other packages, and a lock of its own.
-fn lock_place(project: &Project, architecture: &str) -> PathBuf {
+pub fn lock_place(project: &Project, architecture: &str) -> PathBuf {
     let name = match architecture {
         "amd64" => "whit.lock".to_owned(),
         other => format!("whit.{other}.lock"),
     };
-    match &project.script {
-        Some(script) => script.with_extension(name),
+    match &project.file {
+        Some(file) => file.with_extension(name),
         None => project.root.join(name),
     }
 }
@@ -250,23 +247,36 @@ pub fn architecture(platform: Option<&Platform>) -> Result<String, Failure> {
     }
 }
 
-/// Refuses dependencies that nothing can install: they come by way of the
-/// interpreter that will use them.
+/// Refuses what nothing can build here: dependencies come by way of the
+/// interpreter that will use them, and compilers run in the image's root.
 fn can_install(project: &Project, architecture: &str) -> Result<(), Failure> {
-    if project.requirements == Requirements::Nothing && project.installed.is_none() {
+    let nothing = match &project.language {
+        Language::Python(app) => {
+            app.requirements == Requirements::Nothing && app.installed.is_none()
+        }
+        Language::Other(_) => false,
+    };
+    if nothing {
         return Ok(());
     }
     observe::means(architecture).map(drop).map_err(|error| {
         let hint = error.hint();
-        let text = "the project's dependencies cannot be installed for another processor";
+        let text = "the project cannot be built for another processor";
         Failure::input(anyhow::Error::new(error).context(text)).hint(hint)
     })
 }
 
-fn detected(project: &Project) -> Vec<DetectedLine> {
-    project
-        .detected
-        .iter()
+fn tell(lines: &[Detected], screen: &Screen) {
+    for line in lines {
+        screen.note(&format!(
+            "{:<10} {}  because {}",
+            line.what, line.value, line.because
+        ));
+    }
+}
+
+fn detected<'a>(lines: impl Iterator<Item = &'a Detected>) -> Vec<DetectedLine> {
+    lines
         .map(|line| DetectedLine {
             what: line.what.to_owned(),
             value: line.value.clone(),

@@ -17,7 +17,7 @@ use crate::ui::{self, Failure, Screen};
 pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let layers = of_build(args, &place.around)?;
     let merged = layers.merged();
-    let transports = transports(&place.around, &args.registries, &merged)?;
+    let transports = transports(&place.around, &args.registries, &merged, screen)?;
     let tools = place.tools(screen, &transports);
     let limit = args.content.max_unpacked.map(|bytes| bytes.0);
     let mut watch = Stopwatch::default();

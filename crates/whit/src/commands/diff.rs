@@ -15,7 +15,7 @@ use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Diff, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
-    let transports = transports(&place.around, &args.registries, &settings)?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let detail = Detail {
         digests: true,

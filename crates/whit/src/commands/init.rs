@@ -34,7 +34,7 @@ pub fn run(args: &Init, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
         insecure: false,
         registry_mirror: Vec::new(),
     };
-    let transports = transports(&place.around, &registries, &settings)?;
+    let transports = transports(&place.around, &registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let mut watch = Stopwatch::default();
     let architecture = architecture(platform::wanted(&settings)?.first())?;

@@ -93,7 +93,7 @@ impl Subject<'_> {
         let place = Workplace::open()?;
         let registries = &self.args.registries;
         let settings = of_registries(registries, &place.around, folder(self.path))?;
-        let transports = transports(&place.around, registries, &settings)?;
+        let transports = transports(&place.around, registries, &settings, screen)?;
         let tools = place.tools(screen, &transports);
         screen.phase("reading the image", None);
         let image = open_image(&reference(image)?, self.args.platform.as_ref(), &tools)?;

@@ -68,7 +68,7 @@ pub fn each(
     let mut places = Vec::new();
     let mut whole: Option<Wish> = None;
     for platform in &platforms {
-        let own = place.another()?;
+        let own = place.another(false)?;
         let layout = own.folder().join("layout");
         let mut destination = None;
         let mut made = make(Some(platform), &own, &mut |wish| {

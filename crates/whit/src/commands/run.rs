@@ -18,7 +18,7 @@ use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
-    let transports = transports(&place.around, &args.registries, &settings)?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
     let image = unpack_image(&reference, args.platform.as_ref(), None, &tools)?;

@@ -7,6 +7,7 @@ use whit_core::observe::ProbeTable;
 use whit_core::settings::{self, Layers, Port, Settings};
 use whit_oci::Reference;
 
+use super::wish::entries;
 use crate::args::{Build, Content, NetworkChoice, Output, Probes, Registries};
 use crate::surroundings::Surroundings;
 use crate::ui::Failure;
@@ -33,15 +34,28 @@ pub fn of_build(args: &Build, around: &Surroundings) -> Result<Layers, Failure> 
         mirror: args.mirror.clone(),
         base: args.base.clone(),
         platform: args.platform.clone(),
+        packages: list(&args.package),
         build_packages: list(&args.build_package),
         ..Settings::default()
     };
-    let flags = flags
-        .or(of_output(&args.output))
-        .or(of_probes(&args.probes)?)
-        .or(of_content(&args.content))
-        .or(of_mirrors(&args.registries));
-    let folder = folder(&args.dir);
+    of_project(
+        flags
+            .or(of_output(&args.output))
+            .or(of_probes(&args.probes)?)
+            .or(of_content(&args.content))
+            .or(of_mirrors(&args.registries)),
+        &args.dir,
+        around,
+    )
+}
+
+/// Flags, the environment and the files of a project.
+pub fn of_project(
+    flags: Settings,
+    project: &Path,
+    around: &Surroundings,
+) -> Result<Layers, Failure> {
+    let folder = folder(project);
     layers(flags, around, folder)?.map_files(|settings| {
         Ok(Settings {
             base: settings
@@ -117,6 +131,7 @@ pub fn of_probes(flags: &Probes) -> Result<Settings, Failure> {
             NetworkChoice::None => settings::NetworkChoice::None,
             NetworkChoice::Host => settings::NetworkChoice::Host,
         }),
+        entry: entries(flags)?,
         start_timeout: flags.start_timeout,
         probe_timeout: flags.probe_timeout,
         ..Settings::default()

@@ -5,18 +5,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use whit_core::inventory::Detail;
+use whit_core::pipeline::Tools;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
+use whit_oci::Image;
 
-use super::inventory;
 use super::settings::of_registries;
 use super::transports::transports;
-use super::workplace::Workplace;
-use crate::args::{Size, SizeLimits};
+use super::workplace::{Workplace, open_image, reference};
+use super::{dockerfile, inventory};
+use crate::args::{NetworkChoice, Size, SizeLimits};
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
-    let transports = transports(&place.around, &args.registries, &settings)?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let open = |text: &str| inventory::open(text, args.platform.as_ref(), &tools);
     let budget = limits(&args.limits)?.or(settings.budget.unwrap_or_default());
@@ -37,7 +39,11 @@ pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
         ..Detail::default()
     };
     for image in &args.images {
-        let inventory = inventory::read(image, &open(image)?, &detail, &tools)?;
+        let opened = match dockerfile::meant(&reference(image)?) {
+            Some(file) => built(&file, args, place, &tools)?,
+            None => open(image)?,
+        };
+        let inventory = inventory::read(image, &opened, &detail, &tools)?;
         let size = measure(image, &inventory, &present, bandwidths);
         over.extend(excesses(&size, &inventory, &budget));
         sizes.push(size);
@@ -60,6 +66,19 @@ pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, 
         Failure::refused(anyhow::anyhow!("{}", ui::over_budget(&over)))
             .hint("make it smaller with `whit shrink`, or raise the limit".to_owned()),
     )
+}
+
+/// The image that an engine builds from a Dockerfile.
+fn built(file: &Path, args: &Size, place: &Workplace, tools: &Tools<'_>) -> Result<Image, Failure> {
+    let order = dockerfile::order(
+        file.to_owned(),
+        dockerfile::context_of(file),
+        &args.building,
+        args.network == NetworkChoice::Host,
+        args.platform.as_ref(),
+    );
+    let built = dockerfile::build(&order, &args.building, place, tools)?;
+    open_image(&built.reference, None, tools)
 }
 
 /// The limits of the command line.

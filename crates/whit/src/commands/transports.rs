@@ -6,7 +6,7 @@ use whit_oci::{RegistryMirror, Transports};
 
 use crate::args::Registries;
 use crate::surroundings::Surroundings;
-use crate::ui::Failure;
+use crate::ui::{Failure, Screen};
 
 /// What fetched layers may take on the disk, if nobody says otherwise.
 const CACHE_LIMIT: u64 = 20_000_000_000;
@@ -16,6 +16,7 @@ pub fn transports(
     around: &Surroundings,
     flags: &Registries,
     settings: &Settings,
+    screen: &Screen,
 ) -> Result<Transports, Failure> {
     let mirrors = settings
         .registry_mirrors
@@ -36,6 +37,7 @@ pub fn transports(
     registries.cache_limit = Some(limit);
     registries.mirrors = mirrors;
     registries.insecure = flags.insecure;
+    registries.meter = screen.meter();
     Ok(Transports::new(
         registries,
         around.docker(),

@@ -25,16 +25,7 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
         (None, Some(image)) => beside(image),
         (None, None) => PathBuf::new(),
     };
-    let bytes = std::fs::read(&place).map_err(|error| {
-        Failure::input(anyhow::anyhow!("cannot read the report {}: {error}", place.display()))
-            .hint("the report is written beside the image by `whit build` and `whit shrink`; name another one with --report FILE".to_owned())
-    })?;
-    let report = Report::from_json(&bytes).map_err(|error| {
-        Failure::input(anyhow::anyhow!(
-            "{} is not a report of whit: {error}",
-            place.display()
-        ))
-    })?;
+    let report = read_report(&place)?;
     let chain = why(&report, path).map_err(|unknown| {
         let failure = Failure::input(anyhow::anyhow!(
             "neither the image nor its original has the path {path}"
@@ -51,6 +42,20 @@ pub fn run(args: &Why) -> Result<ExitCode, Failure> {
         ui::print_why(&chain);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads what `build` or `shrink` left.
+pub fn read_report(place: &Path) -> Result<Report, Failure> {
+    let bytes = std::fs::read(place).map_err(|error| {
+        Failure::input(anyhow::anyhow!("cannot read the report {}: {error}", place.display()))
+            .hint("the report is written beside the image by `whit build` and `whit shrink`; name another one with --report FILE".to_owned())
+    })?;
+    Report::from_json(&bytes).map_err(|error| {
+        Failure::input(anyhow::anyhow!(
+            "{} is not a report of whit: {error}",
+            place.display()
+        ))
+    })
 }
 
 /// Where `build` and `shrink` leave the report of an image.

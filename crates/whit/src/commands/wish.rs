@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use whit_core::emit::Provenance;
-use whit_core::observe::{Limits, Probe, ProbePlan};
+use whit_core::observe::{Entry, EntryError, EntryTable, Limits, Probe, ProbePlan};
 use whit_core::pipeline::{self, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
@@ -64,9 +64,10 @@ impl Flags<'_> {
             run: !self.probes.no_run,
             unrunnable: None,
             emulator: None,
-            probes: self.probe_plan(settings)?,
+            probes: probe_plan(self.probes, settings)?,
             replayed: self.replayed()?,
             command: None,
+            entries: entries_of(settings)?,
             host_network: settings.network == Some(NetworkChoice::Host),
             accept_differences: self.probes.accept_differences,
             rescue: self.output.rescue.then(|| rescue(&destination)),
@@ -99,29 +100,54 @@ impl Flags<'_> {
         }
         Ok(all)
     }
+}
 
-    fn probe_plan(&self, settings: &Settings) -> Result<ProbePlan, Failure> {
-        let given = settings.probe.iter().flatten();
-        let given = given
-            .map(|table| {
-                Probe::try_from(table.clone()).map_err(|error| {
-                    let hint = error.hint();
-                    Failure::input(error).hint(hint)
-                })
+/// The questions that settings give; automatic ones are found on the way.
+pub fn probe_plan(flags: &Probes, settings: &Settings) -> Result<ProbePlan, Failure> {
+    let given = settings.probe.iter().flatten();
+    let given = given
+        .map(|table| {
+            Probe::try_from(table.clone()).map_err(|error| {
+                let hint = error.hint();
+                Failure::input(error).hint(hint)
             })
-            .collect::<Result<Vec<_>, Failure>>()?;
-        let default = Limits::default();
-        let seconds = |setting: Option<u64>, default| setting.map_or(default, Duration::from_secs);
-        let mut plan = ProbePlan::new(given);
-        plan.limits = Limits {
-            start: seconds(settings.start_timeout, default.start),
-            request: seconds(settings.probe_timeout, default.request),
-            exec: seconds(settings.probe_timeout, default.exec),
-            ..default
-        };
-        plan.allow_failure = self.probes.allow_failure;
-        Ok(plan)
-    }
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let default = Limits::default();
+    let seconds = |setting: Option<u64>, default| setting.map_or(default, Duration::from_secs);
+    let mut plan = ProbePlan::new(given);
+    plan.limits = Limits {
+        start: seconds(settings.start_timeout, default.start),
+        request: seconds(settings.probe_timeout, default.request),
+        exec: seconds(settings.probe_timeout, default.exec),
+        ..default
+    };
+    plan.allow_failure = flags.allow_failure;
+    Ok(plan)
+}
+
+/// The programs of `--also`, as settings.
+pub fn entries(probes: &Probes) -> Result<Option<Vec<EntryTable>>, Failure> {
+    let also = probes.also.iter();
+    let entries: Vec<EntryTable> = also
+        .map(|text| EntryTable::parse(text).map_err(entry_failure))
+        .collect::<Result<_, _>>()?;
+    Ok((!entries.is_empty()).then_some(entries))
+}
+
+/// What settings say an image is started with besides its own command.
+pub fn entries_of(settings: &Settings) -> Result<Vec<Entry>, Failure> {
+    settings
+        .entry
+        .iter()
+        .flatten()
+        .map(|table| Entry::try_from(table.clone()).map_err(entry_failure))
+        .collect::<Result<_, _>>()
+}
+
+fn entry_failure(error: EntryError) -> Failure {
+    let hint = error.hint();
+    Failure::input(error).hint(hint)
 }
 
 /// An error of the pipeline with its exit code and hint.

@@ -29,18 +29,24 @@ impl Workplace {
         })
     }
 
-    /// One more on the same machine, with a throw-away folder of its own.
-    pub fn another(&self) -> Result<Self, Failure> {
-        Ok(Self {
-            workspace: Workspace::create(&self.around.cache)?,
-            cache: CacheDirs::new(&self.around.cache),
-            around: self.around.clone(),
-        })
-    }
-
     /// The throw-away folder.
     pub fn folder(&self) -> &Path {
         self.workspace.path()
+    }
+
+    /// A place for one of several works of a command, to be dropped when it is
+    /// done; `cold` if nothing of earlier works may be at hand.
+    pub fn another(&self, cold: bool) -> Result<Self, Failure> {
+        let workspace = Workspace::create(&self.around.cache)?;
+        let cache = match cold {
+            true => CacheDirs::new(&workspace.folder("cache")?),
+            false => self.cache.clone(),
+        };
+        Ok(Self {
+            around: self.around.clone(),
+            cache,
+            workspace,
+        })
     }
 
     pub fn tools<'a>(&'a self, screen: &'a Screen, transports: &'a Transports) -> Tools<'a> {
@@ -74,6 +80,16 @@ pub fn open_image(
         limits: Limits::default(),
         transports: tools.transports.clone(),
     };
+    // An engine hands its image out while it is opened.
+    let waiting = match reference {
+        Reference::DockerDaemon(name) => Some(format!("fetching {name} from Docker")),
+        Reference::Podman(name) => Some(format!("fetching {name} from Podman")),
+        Reference::Name(name) => Some(format!("looking for {name}")),
+        _ => None,
+    };
+    if let Some(waiting) = waiting {
+        tools.progress.phase(&waiting, None);
+    }
     Image::open(reference, &options).map_err(|error| failure(error.into()))
 }
 
@@ -85,11 +101,9 @@ pub fn unpack_image(
     tools: &Tools<'_>,
 ) -> Result<FatRoot, Failure> {
     let image = open_image(reference, platform, tools)?;
-    if reference.name().is_some() {
-        let size = bytes(image.compressed_size());
-        tools
-            .progress
-            .phase(&format!("fetching and unpacking {size}"), None);
+    if let Some(size) = image.bytes_to_come() {
+        let phase = format!("fetching and unpacking {}", bytes(size));
+        tools.progress.phase(&phase, Some(size));
     }
     let dir = tools.workspace.folder("original")?;
     let cancelled = || tools.check_cancelled().is_err();

@@ -40,7 +40,12 @@ pub fn folded(summary: &str, content: &str) -> String {
 
 /// A name or a value as code, whatever is in it.
 pub fn code(text: &str) -> String {
-    let mut safe = String::from("<code>");
+    format!("<code>{}</code>", plain(text))
+}
+
+/// A text that stays text, whatever is in it.
+pub fn plain(text: &str) -> String {
+    let mut safe = String::new();
     for c in text.chars() {
         match c {
             '&' => safe.push_str("&amp;"),
@@ -54,7 +59,6 @@ pub fn code(text: &str) -> String {
             c => safe.push(c),
         }
     }
-    safe.push_str("</code>");
     safe
 }
 

@@ -1,6 +1,7 @@
 //! The screen: data on stdout, everything else on stderr.
 
 mod caches;
+pub mod compare;
 mod config;
 mod diff;
 mod error;

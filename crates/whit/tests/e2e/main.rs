@@ -13,9 +13,12 @@
 
 mod bad_input;
 mod base;
+mod compare;
 mod config;
 mod crafted;
 mod diff;
+mod dockerfile;
+mod entries;
 mod examples;
 mod explore;
 mod flags;

@@ -39,6 +39,8 @@ pub struct Elf<'a> {
     root: &'a FatRoot,
     search: Search<'a>,
     modules: Modules,
+    /// Texts that cannot be read may name any character set.
+    any_charset: bool,
     known: Mutex<HashMap<FileId, Known>>,
 }
 
@@ -55,8 +57,16 @@ impl<'a> Elf<'a> {
             root,
             search: Search::new(root),
             modules: Modules::read(root),
+            any_charset: false,
             known: Mutex::default(),
         }
+    }
+
+    /// For an app in a language that is not read: it may convert between all
+    /// character sets.
+    pub fn with_any_charset(mut self, any: bool) -> Self {
+        self.any_charset = any;
+        self
     }
 
     /// What is known of a file.
@@ -208,7 +218,11 @@ impl<'a> Elf<'a> {
             }
         }
         if is_glibc && imports.contains(&Function::Iconv) && !is_runtime {
-            for (path, how) in self.modules.conversions(&object.facts.charsets) {
+            let conversions = match self.any_charset {
+                true => self.modules.all_conversions(),
+                false => self.modules.conversions(&object.facts.charsets),
+            };
+            for (path, how) in conversions {
                 found.reach(tree, &path, how);
             }
         }

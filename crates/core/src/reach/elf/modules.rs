@@ -100,13 +100,30 @@ impl Modules {
             })
             .collect();
         if !reached.is_empty() {
-            let how = How::Config("iconv".to_owned());
-            reached.extend(self.tables.iter().map(|path| (path.clone(), how.clone())));
-            for path in &self.tables {
-                reached.push((gconv_folder(path).join("gconv-modules.cache"), how.clone()));
-            }
+            reached.extend(self.tables());
         }
         reached
+    }
+
+    /// Every module for character sets, and the tables that lead to them.
+    pub fn all_conversions(&self) -> Vec<(ImagePath, How)> {
+        let modules: BTreeSet<&ImagePath> = self.conversions.values().flatten().collect();
+        let how = How::Config("iconv".to_owned());
+        let mut reached: Vec<(ImagePath, How)> = modules
+            .into_iter()
+            .map(|path| (path.clone(), how.clone()))
+            .collect();
+        reached.extend(self.tables());
+        reached
+    }
+
+    fn tables(&self) -> impl Iterator<Item = (ImagePath, How)> {
+        let caches = self
+            .tables
+            .iter()
+            .map(|path| gconv_folder(path).join("gconv-modules.cache"));
+        let paths = self.tables.iter().cloned().chain(caches);
+        paths.map(|path| (path, How::Config("iconv".to_owned())))
     }
 }
 

@@ -108,7 +108,7 @@ impl<'a> Python<'a> {
         sites.sort();
         sites.dedup();
         let mut state = State::default();
-        state.mains.extend(setting.mains.iter().copied());
+        state.mains.extend(setting.mains());
         for name in rules::CALLED_BY_C {
             state.names.mention(name, FileId(u32::MAX));
         }
@@ -143,42 +143,61 @@ impl<'a> Python<'a> {
         let mut roots: Vec<(FileId, How)> = Vec::new();
         let setting = &self.setting;
         roots.extend(setting.interpreter.map(|id| (id, How::Command)));
-        roots.extend(setting.mains.iter().map(|id| (*id, How::Command)));
         let resolver = Resolver {
             python: self,
             home: "",
             is_package: false,
             origin: Origin::User,
         };
-        let mut wishes = Vec::new();
-        for module in &setting.modules {
-            wishes.extend(resolver.wishes(&Target::Main(module.clone())));
-        }
-        for word in &setting.words {
+        let named = |word: &String| {
             // `--app=pkg.mod:app`, `DJANGO_SETTINGS_MODULE=pkg.settings`
             let word = word.rsplit('=').next().unwrap_or_default();
             let name = word.split(':').next().unwrap_or_default();
-            if is_dotted(name) && self.modules.find(name).is_none_or(|m| self.is_code(&m)) {
-                wishes.extend(resolver.wishes(&Target::Dynamic(word.to_owned())));
+            let is_module =
+                is_dotted(name) && self.modules.find(name).is_none_or(|m| self.is_code(&m));
+            match is_module {
+                true => resolver.wishes(&Target::Dynamic(word.to_owned())),
+                false => Vec::new(),
             }
+        };
+        let mut wishes: Vec<(&How, Wish)> = Vec::new();
+        for start in &setting.starts {
+            roots.extend(start.mains.iter().map(|id| (*id, start.how.clone())));
+            let modules = start.modules.iter();
+            let modules = modules.flat_map(|name| resolver.wishes(&Target::Main(name.clone())));
+            let words = start.words.iter().flat_map(&named);
+            wishes.extend(modules.chain(words).map(|wish| (&start.how, wish)));
         }
+        let environment = setting.words.iter().flat_map(&named);
+        wishes.extend(environment.map(|wish| (&How::Command, wish)));
         let mut state = self.state();
-        for wish in wishes {
+        for (start, wish) in wishes {
+            // Of the image's own command the word itself is told.
+            let cause = |how: How| match start {
+                How::Entry(_) => start.clone(),
+                _ => how,
+            };
             match wish {
                 Wish::Main(module, _) => {
                     if let Some(id) = self.modules.find(&module).and_then(|m| file_of(&m)) {
                         state.mains.insert(id);
                     }
-                    roots.extend(self.files_of(&module).map(|id| (id, How::Command)));
+                    roots.extend(self.files_of(&module).map(|id| (id, start.clone())));
                 }
                 Wish::Module(module, how) => {
+                    let how = cause(how);
                     roots.extend(self.files_of(&module).map(|id| (id, how.clone())));
                 }
-                Wish::File(id, how) => roots.push((id, how)),
+                Wish::File(id, how) => roots.push((id, cause(how))),
                 Wish::Star(_) | Wish::Named(_) | Wish::Suffix { .. } => {}
             }
         }
         roots
+    }
+
+    /// True for what the image is started with.
+    fn is_started(&self, file: FileId) -> bool {
+        self.setting.mains().any(|main| main == file)
     }
 
     /// A word such as `test` or `run` names a module of the standard library
@@ -274,7 +293,7 @@ impl<'a> Python<'a> {
                     None => Reading::Other,
                 };
             }
-            _ if self.setting.mains.contains(&file) => {}
+            _ if self.is_started(file) => {}
             _ if node.meta.mode & 0o111 != 0 && node.size() < 1 << 20 => {}
             _ => return Reading::Other,
         }
@@ -287,7 +306,7 @@ impl<'a> Python<'a> {
         };
         if node.path.extension() == Some(b"py")
             || node.path.extension() == Some(b"pyw")
-            || self.setting.mains.contains(&file)
+            || self.is_started(file)
             || is_script(&bytes)
         {
             Reading::Source(Box::new(Imports::of(&bytes, self.facts.platform())))

@@ -6,7 +6,8 @@ use whit_oci::ImagePath;
 
 use super::testing::written;
 use super::*;
-use crate::reach::Analyzer;
+use crate::reach::python::Start;
+use crate::reach::{Analyzer, How};
 
 fn facts() -> Facts {
     Facts {
@@ -39,7 +40,12 @@ fn reached(files: &[(&str, &str)]) -> BTreeSet<String> {
         first: vec!["app".into()],
         search: vec!["bin".into()],
         libraries: vec!["lib".into()],
-        mains: vec![id("app/main.py")],
+        starts: vec![Start {
+            how: How::Command,
+            mains: vec![id("app/main.py")],
+            modules: Vec::new(),
+            words: Vec::new(),
+        }],
         ..Setting::default()
     };
     let distributions = Distributions::of(&tree, &read);

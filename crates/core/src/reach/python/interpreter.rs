@@ -18,6 +18,19 @@ pub struct Interpreter {
     pub options: Vec<String>,
 }
 
+impl Interpreter {
+    /// True if both find the same modules: one program, under whatever name,
+    /// and not of different virtual environments.
+    pub fn is_like(&self, other: &Self, tree: &Tree) -> bool {
+        let environment = |python: &Self| {
+            let folder = python.program.parent()?;
+            let root = folder.parent()?;
+            tree.lookup(&root.join("pyvenv.cfg")).map(|_| root)
+        };
+        self.file == other.file && environment(self) == environment(other)
+    }
+}
+
 /// What a command comes down to, as far as Python is concerned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Launch {
@@ -32,15 +45,24 @@ pub struct Launch {
     pub words: Vec<String>,
 }
 
+impl Launch {
+    /// Adds what another command of the same program starts.
+    pub fn also(&mut self, other: Launch) {
+        self.interpreter = self.interpreter.take().or(other.interpreter);
+        self.scripts.extend(other.scripts);
+        self.modules.extend(other.modules);
+        self.code.extend(other.code);
+        self.words.extend(other.words);
+    }
+}
+
 /// How many programs may start one another.
 const DEEPEST: usize = 8;
 /// Scripts larger than this are not read for their first line.
 const LARGEST_SCRIPT: u64 = 1 << 20;
 
 /// Follows a command (entrypoint and arguments) to Python: through `PATH`,
-/// first lines, `sh -c`, shell scripts and small wrappers such as `tini`. Where
-/// that leads nowhere, takes the interpreter that the image has, the most
-/// special one first.
+/// first lines, `sh -c`, shell scripts and small wrappers such as `tini`.
 pub fn find(
     tree: &Tree,
     read: &Read,
@@ -56,10 +78,31 @@ pub fn find(
     };
     let mut launch = Launch::default();
     finder.follow(argv, 0, &mut launch);
-    if launch.interpreter.is_none() {
-        launch.interpreter = finder.any();
-    }
     launch
+}
+
+/// The interpreter that the image has, the most special one first: for
+/// commands that lead to none.
+pub fn any(tree: &Tree, search: &[ImagePath]) -> Option<Interpreter> {
+    let mut folders: Vec<ImagePath> = tree
+        .iter()
+        .filter(|(_, node)| node.path.name() == b"pyvenv.cfg")
+        .filter_map(|(_, node)| node.path.parent())
+        .map(|dir| dir.join("bin"))
+        .collect();
+    folders.extend(["opt/conda/bin", "usr/local/bin", "usr/bin", "bin"].map(ImagePath::from));
+    folders.extend(search.iter().cloned());
+    folders.iter().find_map(|dir| {
+        ["python", "python3"].iter().find_map(|name| {
+            let path = dir.join(name);
+            let file = tree.lookup(&path)?;
+            tree.node(file).is_file().then(|| Interpreter {
+                program: path,
+                file,
+                options: Vec::new(),
+            })
+        })
+    })
 }
 
 impl Interpreter {
@@ -303,31 +346,6 @@ impl Finder<'_> {
         let line = text.lines().next()?.strip_prefix("#!")?;
         Some(line.trim().to_owned())
     }
-
-    /// An interpreter that the image has: a virtual environment's, then the
-    /// ones that are put beside the system's, then the system's.
-    fn any(&self) -> Option<Interpreter> {
-        let mut venvs: Vec<ImagePath> = self
-            .tree
-            .iter()
-            .filter(|(_, node)| node.path.name() == b"pyvenv.cfg")
-            .filter_map(|(_, node)| node.path.parent())
-            .map(|dir| dir.join("bin"))
-            .collect();
-        venvs.extend(["opt/conda/bin", "usr/local/bin", "usr/bin", "bin"].map(ImagePath::from));
-        venvs.extend(self.search.iter().cloned());
-        venvs.iter().find_map(|dir| {
-            ["python", "python3"].iter().find_map(|name| {
-                let path = dir.join(name);
-                let file = self.tree.lookup(&path)?;
-                self.tree.node(file).is_file().then(|| Interpreter {
-                    program: path,
-                    file,
-                    options: Vec::new(),
-                })
-            })
-        })
-    }
 }
 
 /// `python`, `python3`, `python3.11`, `python3.13t`; not `python3-config`.
@@ -378,7 +396,7 @@ mod tests {
         let argv = shlex::split(command).unwrap();
         let search = ["app/venv/bin", "usr/bin", "bin", "sbin"].map(ImagePath::from);
         let launch = find(&tree, &read, &argv, &search, &"app".into());
-        let interpreter = launch.interpreter.unwrap();
+        let interpreter = launch.interpreter.or_else(|| any(&tree, &search)).unwrap();
         assert_eq!(tree.path(interpreter.file), &"usr/bin/python3.11".into());
         BTreeMap::from([
             ("argv", interpreter.argv().join(" ")),

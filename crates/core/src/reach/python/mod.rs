@@ -34,6 +34,6 @@ pub use closure::{Origin, Python};
 pub use distributions::{Distribution, DistributionId, Distributions, Read};
 pub use facts::{Facts, FactsError, script};
 pub use imports::{Gate, Imports, Platform, Reference, Scope, Target};
-pub use interpreter::{Interpreter, Launch, find};
+pub use interpreter::{Interpreter, Launch, any, find};
 pub use modules::{Module, Modules};
-pub use setting::Setting;
+pub use setting::{Setting, Start};

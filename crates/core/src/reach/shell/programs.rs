@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use whit_oci::ImagePath;
+use whit_oci::{ImageConfig, ImagePath};
 
 use super::Shebang;
 use super::commands::{Script, assignment};
@@ -164,15 +164,16 @@ pub struct Programs<'a> {
 impl<'a> Programs<'a> {
     /// With the `PATH` and the working directory of the image.
     pub fn new(root: &'a FatRoot) -> Self {
-        let path = root
-            .config
-            .env()
-            .into_iter()
-            .find(|(name, _)| name == "PATH");
+        Self::of_config(&root.tree, &root.config)
+    }
+
+    /// With those of a configuration: an entry may have its own.
+    pub fn of_config(tree: &'a Tree, config: &ImageConfig) -> Self {
+        let path = config.env().into_iter().find(|(name, _)| name == "PATH");
         Self {
-            tree: &root.tree,
+            tree,
             path: path.map_or_else(|| DEFAULT_PATH.to_owned(), |(_, value)| value),
-            cwd: ImagePath::clamped(root.config.working_dir()),
+            cwd: ImagePath::clamped(config.working_dir()),
         }
     }
 
@@ -210,6 +211,11 @@ impl<'a> Programs<'a> {
             found.extend(reach_path(self.tree, &program, How::Interpreter));
         }
         found
+    }
+
+    /// The folders that programs are looked for in.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Where a program is found; see [`resolve_program`].

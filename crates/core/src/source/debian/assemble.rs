@@ -87,8 +87,8 @@ fn build(
     dir: &Path,
     desk: Desk<'_>,
 ) -> Result<Vec<Entry>> {
-    desk.progress
-        .phase("unpacking packages", Some(debs.len() as u64));
+    let total = debs.iter().map(|deb| deb.size).sum();
+    desk.progress.phase("unpacking packages", Some(total));
     let damaged = |i: usize, cause: String| Error::Damaged {
         package: debs[i].name.clone(),
         cause,
@@ -116,7 +116,7 @@ fn build(
             control: opened.control,
             paths,
         });
-        desk.progress.advance(1);
+        desk.progress.advance(debs[i].size);
         Ok::<(), Error>(())
     })?;
     database::write(&mut root, &installed).map_err(not_made)?;
@@ -326,7 +326,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
-            let client = Client::new(&Proxies::default()).unwrap();
+            let client = Client::new(&Proxies::default(), &std::sync::Arc::default()).unwrap();
             let cache = Cache::open(dir.path().join("cache"), client).unwrap();
             Self {
                 dir,

@@ -36,7 +36,7 @@ pub use index::{Index, IndexError, Listing};
 pub use keyring::{Distrust, Keyring, Verified};
 pub use lock::{LockedDeb, lock};
 pub use mirror::Mirror;
-pub use packages::{build_packages, compiler_packages, python_packages};
+pub use packages::{build_packages, common_packages, compiler_packages, python_packages};
 pub use release::{Listed, Mismatch, Release};
 pub use resolve::{DebRef, Indexes};
 pub use sources::{SignedBy, Source, parse_list, parse_sources};

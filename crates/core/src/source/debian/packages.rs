@@ -1,4 +1,4 @@
-//! Which packages a Python app's runtime is made of.
+//! Which packages runtimes and build roots are made of.
 
 use super::suite::Suite;
 
@@ -34,6 +34,12 @@ const BASE: [&str; 25] = [
     "tzdata",
     "util-linux",
 ];
+
+/// What stands below every app that is no static program, and in every build
+/// root.
+pub fn common_packages() -> Vec<&'static str> {
+    BASE.to_vec()
+}
 
 /// The runtime of an app in Python.
 pub fn python_packages(suite: Suite) -> Vec<&'static str> {

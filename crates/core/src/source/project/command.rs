@@ -15,8 +15,9 @@ use super::{Detected, Folder, ProjectError, server};
 use crate::settings::{Port, Settings};
 use crate::source::python_deps::normalize;
 
-/// The command of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The command of an image; empty where it is known only when the programs
+/// are built.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
     pub entrypoint: Vec<String>,
     pub cmd: Vec<String>,
@@ -25,6 +26,39 @@ pub struct Command {
     /// Variables that it needs a value for.
     pub env: Vec<(String, String)>,
     pub detected: Detected,
+}
+
+impl Command {
+    /// A command that whit found: all of it is the entrypoint, so that arguments
+    /// of `docker run` are added to it.
+    pub fn found(words: Vec<String>, because: String) -> Self {
+        Self {
+            ports: ports(&words),
+            env: Vec::new(),
+            detected: Detected {
+                what: "command",
+                value: shown(&words),
+                because,
+            },
+            entrypoint: words,
+            cmd: Vec::new(),
+        }
+    }
+
+    pub fn is_known(&self) -> bool {
+        !self.entrypoint.is_empty() || !self.cmd.is_empty()
+    }
+
+    /// The first word of it.
+    pub fn first(&self) -> Option<&String> {
+        self.entrypoint.iter().chain(&self.cmd).next()
+    }
+
+    /// The name of the program that it starts, without folders.
+    pub fn program(&self) -> Option<&str> {
+        let first = self.first()?;
+        Some(first.rsplit('/').next().unwrap_or(first))
+    }
 }
 
 /// All that is known about the project when its command is chosen.
@@ -61,10 +95,10 @@ pub fn choose(witnesses: &Witnesses<'_>) -> Result<Command, ProjectError> {
     if let Some(command) = asked_for(witnesses.settings) {
         return Ok(command);
     }
-    if let Some(command) = of_dockerfile(witnesses, &mut seen) {
+    if let Some(command) = of_dockerfile(witnesses.docker, NOT_PYTHON, &mut seen) {
         return Ok(command);
     }
-    if let Some(command) = of_procfile(witnesses)? {
+    if let Some(command) = of_procfile(witnesses.folder)? {
         return Ok(command);
     }
     if let Some(command) = console_script(witnesses)? {
@@ -102,20 +136,8 @@ pub fn of_script(settings: &Settings, file: &str) -> Command {
     })
 }
 
-/// A command that whit found: all of it is the entrypoint, so that arguments
-/// of `docker run` are added to it.
 fn command(words: Vec<String>, because: String) -> Command {
-    Command {
-        ports: ports(&words),
-        env: Vec::new(),
-        detected: Detected {
-            what: "command",
-            value: shown(&words),
-            because,
-        },
-        entrypoint: words,
-        cmd: Vec::new(),
-    }
+    Command::found(words, because)
 }
 
 fn shown(words: &[String]) -> String {
@@ -129,7 +151,7 @@ fn with_changes(because: &str, changes: &[String]) -> String {
     }
 }
 
-fn asked_for(settings: &Settings) -> Option<Command> {
+pub fn asked_for(settings: &Settings) -> Option<Command> {
     if settings.command.is_none() && settings.entrypoint.is_none() {
         return None;
     }
@@ -145,8 +167,42 @@ fn asked_for(settings: &Settings) -> Option<Command> {
     })
 }
 
-fn of_dockerfile(witnesses: &Witnesses<'_>, seen: &mut Vec<String>) -> Option<Command> {
-    let docker = witnesses.docker?;
+/// Programs that say nothing about how a Python project starts.
+const NOT_PYTHON: &[&str] = &["nginx", "node", "npm", "yarn", "sleep", "tail"];
+
+/// Programs that say nothing about how a project in another language starts:
+/// those that build it first, or find out themselves.
+const NOT_OTHERS: &[&str] = &[
+    "nginx", "sleep", "tail", "npm", "npx", "yarn", "pnpm", "corepack", "nodemon", "go", "air",
+    "cargo", "make", "mvn", "mvnw", "gradle", "gradlew",
+];
+
+/// What the user, the Dockerfile or the Procfile says, for a project in
+/// another language than Python.
+pub fn said(
+    settings: &Settings,
+    folder: &Folder,
+    docker: Option<&DockerFacts>,
+) -> Result<Option<Command>, ProjectError> {
+    if let Some(command) = asked_for(settings) {
+        return Ok(Some(command));
+    }
+    if let Some(command) = of_dockerfile(docker, NOT_OTHERS, &mut Vec::new()) {
+        return Ok(Some(command));
+    }
+    let command = of_procfile(folder)?;
+    Ok(command.filter(|command| {
+        let program = command.program().unwrap_or_default();
+        !NOT_OTHERS.contains(&program)
+    }))
+}
+
+fn of_dockerfile(
+    docker: Option<&DockerFacts>,
+    unfit: &[&str],
+    seen: &mut Vec<String>,
+) -> Option<Command> {
+    let docker = docker?;
     let mut changes = Vec::new();
     let mut words = |invocation: &Option<Invocation>| match invocation {
         None => Vec::new(),
@@ -180,12 +236,7 @@ fn of_dockerfile(witnesses: &Witnesses<'_>, seen: &mut Vec<String>) -> Option<Co
     let first = all.first()?;
     let program = first.rsplit('/').next().unwrap_or(first);
     let idle = all.len() == 1 && matches!(program, "bash" | "sh" | "python" | "python3");
-    if idle
-        || matches!(
-            program,
-            "nginx" | "node" | "npm" | "yarn" | "sleep" | "tail"
-        )
-    {
+    if idle || unfit.contains(&program) {
         seen.push(format!("the Dockerfile runs {program}"));
         return None;
     }
@@ -202,8 +253,8 @@ fn of_dockerfile(witnesses: &Witnesses<'_>, seen: &mut Vec<String>) -> Option<Co
 }
 
 /// The `web` process of a Procfile, or its only one.
-fn of_procfile(witnesses: &Witnesses<'_>) -> Result<Option<Command>, ProjectError> {
-    let text = witnesses.folder.read("Procfile")?.unwrap_or_default();
+fn of_procfile(folder: &Folder) -> Result<Option<Command>, ProjectError> {
+    let text = folder.read("Procfile")?.unwrap_or_default();
     let processes: Vec<(&str, &str)> = text
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))

@@ -11,7 +11,7 @@ use crate::source::python_deps::locks::LockFileError;
 pub enum ProjectError {
     #[error("{path} does not exist")]
     Missing { path: PathBuf },
-    #[error("{path} is neither a folder nor a Python file")]
+    #[error("{path} is neither a folder nor a Python file nor a program")]
     NotAProject { path: PathBuf },
     #[error("cannot read {path}: {source}")]
     Read {
@@ -27,8 +27,14 @@ pub enum ProjectError {
     TooLarge { path: PathBuf },
     #[error("{path}: {problem}")]
     Syntax { path: PathBuf, problem: String },
-    #[error("no Python files and no Python project in {path}")]
-    NothingPython { path: PathBuf },
+    #[error("no project in {path}: nothing there of Python, Node, Go, Rust or C")]
+    NothingKnown { path: PathBuf },
+    #[error("{path} has no {wanted}: it is a {language} library, and an image needs a program")]
+    NoProgram {
+        language: &'static str,
+        path: PathBuf,
+        wanted: &'static str,
+    },
     /// Nothing says what the image runs. `seen` tells what was looked at and
     /// why it did not do.
     #[error("cannot tell what {name} runs{}", reasons(seen))]
@@ -51,6 +57,13 @@ pub enum ProjectError {
         offered: String,
         dir: PathBuf,
     },
+    #[error(
+        "{said_by} wants Node {wanted}, and Debian has none that fits: it has 18 in bookworm, 20 in trixie"
+    )]
+    NoNode {
+        wanted: String,
+        said_by: &'static str,
+    },
     #[error("{said_by} wants Python {wanted}, and the base {base} has {found}")]
     BasePython {
         base: String,
@@ -58,6 +71,8 @@ pub enum ProjectError {
         wanted: String,
         said_by: String,
     },
+    #[error("the base {base} has no Python: {problem}")]
+    BaseNoPython { base: String, problem: String },
     /// A setting that is about Debian's packages.
     #[error("{setting} is about Debian's packages, and the base {base} brings its own")]
     NotWithBase { setting: String, base: String },
@@ -86,8 +101,8 @@ impl ProjectError {
     /// What to type next.
     pub fn hint(&self) -> Option<String> {
         match self {
-            ProjectError::NothingPython { .. } => Some(
-                "whit builds Python projects; for an image that exists there is `whit shrink IMAGE`"
+            ProjectError::NothingKnown { .. } => Some(
+                "name the project's folder, or a finished program; for an image that exists there is `whit shrink IMAGE`"
                     .to_owned(),
             ),
             ProjectError::NoCommand {
@@ -100,9 +115,15 @@ impl ProjectError {
                 "whit build {dir} --python 3.11   or   whit build {dir} --python 3.13",
                 dir = shown(dir)
             )),
+            ProjectError::NoNode { .. } => Some(
+                "take an image that has it as the runtime: --base IMAGE".to_owned(),
+            ),
             ProjectError::BasePython { .. } => Some(
                 "take a base that has it, or leave --base away: whit then takes Python from Debian"
                     .to_owned(),
+            ),
+            ProjectError::BaseNoPython { .. } => Some(
+                "take a base with Python in its PATH, or leave --base away: whit then takes Python from Debian".to_owned(),
             ),
             ProjectError::NotWithBase { setting, .. } => {
                 Some(format!("leave {setting} or --base away"))

@@ -1,11 +1,13 @@
 //! The metadata of the image that a project becomes: from the Dockerfile, from
 //! the settings, and from what a Python service wants anyway.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use whit_oci::{ImageConfig, ImagePath};
 
 use super::dockerfile::DockerFacts;
-use super::{Account, Detected, Folder, Project, ProjectError, VENV};
+use super::{Account, Detected, Folder, Language, Project, ProjectError, VENV};
 use crate::settings::{Port, Settings};
 use crate::source::base::Base;
 
@@ -39,13 +41,13 @@ fn is_for_builds(name: &str) -> bool {
 
 impl Project {
     /// Decides about everything around the command.
-    pub(super) fn settle(
-        &mut self,
+    pub(super) fn settled(
+        mut self,
         folder: &Folder,
         settings: &Settings,
         docker: Option<&DockerFacts>,
         base: Option<&Base>,
-    ) -> Result<(), ProjectError> {
+    ) -> Result<Self, ProjectError> {
         if let Some(base) = base {
             self.take_base(base);
         }
@@ -91,8 +93,24 @@ impl Project {
         };
         let user = format!("{} ({})", self.account.id(), self.account.name);
         self.say("user", user, because);
-        self.debian = shells(&self.command, folder, &self.workdir);
-        Ok(())
+        let own = [
+            self.command.entrypoint.as_slice(),
+            self.command.cmd.as_slice(),
+        ]
+        .concat();
+        let others = settings.entry.iter().flatten();
+        let commands = others
+            .filter_map(|entry| entry.command.as_deref())
+            .chain([own.as_slice()]);
+        let wished = settings.packages.iter().flatten().cloned();
+        self.debian = commands
+            .flat_map(|words| shells(words, folder, &self.workdir))
+            .map(str::to_owned)
+            .chain(wished)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        Ok(self)
     }
 
     /// What an image inherits from the one that it is made `FROM`. How it
@@ -113,7 +131,7 @@ impl Project {
                 "the project's command is started as it is",
             );
         }
-        if base.had_venv {
+        if base.had_venv && matches!(self.language, Language::Python(_)) {
             self.say(
                 "venv",
                 format!("without what the base has in {VENV}"),
@@ -246,7 +264,9 @@ impl Project {
 
     /// The environment of the image, `PATH` first.
     ///
-    /// - `PATH` begins with the virtual environment's programs.
+    /// - `PATH` begins with the programs of the dependencies.
+    ///
+    /// For Python, where a Dockerfile or the settings don't say otherwise:
     /// - `PYTHONUNBUFFERED`: a log line that is buffered when the container is
     ///   killed is lost.
     /// - `PYTHONDONTWRITEBYTECODE`: the image brings its bytecode, its user
@@ -263,9 +283,20 @@ impl Project {
             Some(path) => format!("{path}:{}", self.usual_path),
             None => self.usual_path.clone(),
         };
-        let mut env = vec![("PATH".to_owned(), format!("{VENV}/bin:{own}"))];
-        let mut usual = vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")];
-        if certificates {
+        let (path, mut usual) = match &self.language {
+            Language::Python(_) => (
+                format!("{VENV}/bin:{own}"),
+                vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")],
+            ),
+            Language::Other(craft) => {
+                let inside = |folder: &&str| self.workdir.join(folder).to_string();
+                let mut folders: Vec<String> = craft.path.iter().map(inside).collect();
+                folders.push(own);
+                (folders.join(":"), craft.env.clone())
+            }
+        };
+        let mut env = vec![("PATH".to_owned(), path)];
+        if certificates && matches!(self.language, Language::Python(_)) {
             usual.push(("SSL_CERT_FILE", CERTIFICATES));
         }
         for (name, value) in usual {
@@ -341,10 +372,9 @@ impl Project {
     }
 }
 
-/// The Debian packages of the shells that the command starts with: by name, or
+/// The Debian packages of the shells that a command starts with: by name, or
 /// as the interpreter of a script of the project.
-fn shells(command: &super::Command, folder: &Folder, workdir: &ImagePath) -> Vec<&'static str> {
-    let words = [command.entrypoint.as_slice(), command.cmd.as_slice()].concat();
+fn shells(words: &[String], folder: &Folder, workdir: &ImagePath) -> Vec<&'static str> {
     let mut found = Vec::new();
     for word in words.iter().take(3) {
         found.extend(package_of(word.rsplit('/').next().unwrap_or(word)));
@@ -367,8 +397,6 @@ fn shells(command: &super::Command, folder: &Folder, workdir: &ImagePath) -> Vec
             found.extend(package_of(word.rsplit('/').next().unwrap_or(word)));
         }
     }
-    found.sort_unstable();
-    found.dedup();
     found
 }
 

@@ -140,7 +140,8 @@ pub fn lay_out(
         ("etc/passwd", account.passwd(passwd)),
         ("etc/group", account.group(group)),
     ];
-    for (name, table) in tables {
+    let has_accounts = project.furniture.accounts;
+    for (name, table) in tables.into_iter().filter(|_| has_accounts) {
         let path = ImagePath::from(name);
         let to = path.under(dest);
         folders(&path, dest)?;
@@ -148,7 +149,12 @@ pub fn lay_out(
         settle(&to, 0o644, (0, 0))?;
     }
     let mut owned = vec![project.workdir.clone()];
-    owned.extend(account.home.as_deref().map(ImagePath::from));
+    let home = account.home.as_deref().filter(|_| has_accounts);
+    owned.extend(home.map(ImagePath::from));
+    if project.furniture.temporary {
+        folders(&"tmp/x".into(), dest)?;
+        settle(&dest.join("tmp"), 0o1777, (0, 0))?;
+    }
     for folder in &owned {
         folders(&folder.join("x"), dest)?;
         settle(&folder.under(dest), 0o755, (account.uid, account.gid))?;

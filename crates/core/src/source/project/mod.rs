@@ -1,13 +1,15 @@
-//! What a folder holds: which Python project it is, what it needs, and what
-//! its image runs.
+//! What a folder holds: which project it is, in which language, what it needs,
+//! and what its image runs.
 
 mod account;
 mod command;
+mod craft;
 pub(crate) mod docker_words;
 mod dockerfile;
 mod error;
 mod folder;
 mod image;
+mod languages;
 mod layout;
 mod manifest;
 mod module;
@@ -26,6 +28,7 @@ use whit_oci::{Digest, ImagePath};
 
 pub use account::Account;
 pub use command::Command;
+pub use craft::{Craft, HostSettings, Step};
 pub use error::ProjectError;
 pub use folder::Folder;
 pub use image::inherited;
@@ -40,6 +43,7 @@ use crate::source::base::Base;
 use crate::source::ignore::{self, LeftOut};
 use crate::source::python_deps::normalize;
 use dockerfile::DockerFacts;
+use languages::{Clues, Known};
 use python::Demand;
 
 /// The folder of the virtual environment in the image. It lies beside the
@@ -52,31 +56,51 @@ const WORKDIR: &str = "/app";
 
 /// One decision, for the terminal: `command  uvicorn app.main:app ... because
 /// app/main.py makes a FastAPI object and uvicorn is a dependency`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Detected {
     pub what: &'static str,
     pub value: String,
     pub because: String,
 }
 
-/// A Python project and the image that it is to become.
+/// What runs a project, and how it is put together.
 #[derive(Debug, Clone)]
-pub struct Project {
-    /// The folder; for a single script the one that it lies in.
-    pub root: PathBuf,
-    /// The only file of the app, where a script and not a folder was named.
-    pub script: Option<PathBuf>,
-    /// Fit for a file name and an image reference: lower case, digits, `-`.
-    pub name: String,
-    pub version: Option<String>,
-    pub description: Option<String>,
-    pub license: Option<String>,
+pub enum Language {
+    Python(PythonApp),
+    Other(Craft),
+}
+
+/// What only Python projects have.
+#[derive(Debug, Clone)]
+pub struct PythonApp {
     pub python: Python,
     pub requirements: Requirements,
     /// Why the project itself is installed too; `None` if it is not.
     pub installed: Option<&'static str>,
     /// Package indexes that the project's files name.
     pub indexes: Vec<String>,
+}
+
+/// What a build finds in a base as a `RUN` of a Dockerfile would.
+#[derive(Debug, Clone, Copy)]
+pub struct Inherited<'a> {
+    pub env: &'a [(String, String)],
+    pub path: &'a str,
+}
+
+/// A project and the image that it is to become.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder; for a single script the one that it lies in.
+    pub root: PathBuf,
+    /// The only file of the app, where one and not a folder was named.
+    pub file: Option<PathBuf>,
+    /// Fit for a file name and an image reference: lower case, digits, `-`.
+    pub name: String,
+    pub version: Option<String>,
+    pub description: Option<String>,
+    pub license: Option<String>,
+    pub language: Language,
     /// Digests of what the requirements stand in, for whit.lock.
     pub inputs: BTreeMap<String, Digest>,
     pub command: Command,
@@ -94,13 +118,33 @@ pub struct Project {
     pub volumes: Vec<String>,
     pub stop_signal: Option<String>,
     pub healthcheck: Option<serde_json::Value>,
-    /// Debian packages that the command needs besides Python: a shell.
-    pub debian: Vec<&'static str>,
+    /// Debian packages beside the language's: a shell that the command needs,
+    /// and those that were asked for.
+    pub debian: Vec<String>,
+    pub furniture: Furniture,
     pub detected: Vec<Detected>,
     pub warnings: Vec<String>,
     copies: Vec<dockerfile::Copy>,
     /// Those of the base.
     users: Users,
+}
+
+/// What is laid around the app because it may look for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Furniture {
+    /// The user's line in `/etc/passwd` and `/etc/group`, and its home.
+    pub accounts: bool,
+    /// A `/tmp` where the runtime has none.
+    pub temporary: bool,
+}
+
+impl Default for Furniture {
+    fn default() -> Self {
+        Self {
+            accounts: true,
+            temporary: false,
+        }
+    }
 }
 
 /// The files of a project, placed in the image.
@@ -112,7 +156,8 @@ pub struct Files {
     pub warnings: Vec<String>,
 }
 
-/// Finds out what `dir` (a folder, or one Python file) holds. `settings` are
+/// Finds out what `dir` (a folder, one Python file, or a finished program)
+/// holds. `settings` are
 /// everything that the user decided, all layers together; `base` is the image
 /// that they want below.
 pub fn detect(
@@ -121,7 +166,10 @@ pub fn detect(
     base: Option<&Base>,
 ) -> Result<Project, ProjectError> {
     if dir.is_file() {
-        return script(dir, settings, base);
+        return match languages::of_file(dir)? {
+            Some(known) => program(dir, settings, base, known),
+            None => script(dir, settings, base),
+        };
     }
     if !dir.exists() {
         return Err(ProjectError::Missing {
@@ -137,10 +185,31 @@ pub fn detect(
     let docker = docker_facts(&folder)?;
     let listed = docker.as_ref().map(|facts| facts.requirements.as_slice());
     let found = requirements::find(&folder, &manifest, listed.unwrap_or_default())?;
-    if !is_python(&folder, &manifest, &found) {
-        return Err(ProjectError::NothingPython {
-            path: dir.to_owned(),
-        });
+    if !is_declared(&manifest, &found) {
+        let started = command::said(settings, &folder, docker.as_ref())?;
+        let clues = Clues {
+            dir,
+            folder: &folder,
+            settings,
+            command: started.as_ref(),
+            base,
+        };
+        let mut known = languages::by_manifest(&clues)?;
+        if known.is_none() && !has_python(&folder) {
+            known = languages::by_build_file(&clues)?;
+        }
+        match known {
+            Some(known) => {
+                let project = crafted(&root, &folder, started, known)?;
+                return project.settled(&folder, settings, docker.as_ref(), base);
+            }
+            None if !has_python(&folder) => {
+                return Err(ProjectError::NothingKnown {
+                    path: dir.to_owned(),
+                });
+            }
+            None => {}
+        }
     }
     let indexes = requirements::indexes(&folder, &manifest)?;
     let name = project_name(manifest.name.as_deref(), &root);
@@ -172,24 +241,73 @@ pub fn detect(
         docker: docker.as_ref(),
         dependencies: &found.names,
     })?;
+    let app = PythonApp {
+        python,
+        requirements: found.requirements,
+        installed: manifest.packaged,
+        indexes,
+    };
     let mut project = Project {
-        script: None,
         name,
         version: manifest.version,
         description: manifest.description,
         license: manifest.license,
-        requirements: found.requirements,
-        installed: manifest.packaged,
-        indexes,
         inputs: found.inputs,
         detected: vec![python_line, found.detected, command.detected.clone()],
-        ..Project::bare(root, python, command)
+        ..Project::bare(root, Language::Python(app), command)
     };
-    if let Some(because) = project.installed {
+    if let Some(because) = manifest.packaged {
         project.say("install", "the project itself", because);
     }
-    project.settle(&folder, settings, docker.as_ref(), base)?;
-    Ok(project)
+    project.settled(&folder, settings, docker.as_ref(), base)
+}
+
+/// A project in another language than Python.
+fn crafted(
+    root: &Path,
+    folder: &Folder,
+    started: Option<Command>,
+    known: Known,
+) -> Result<Project, ProjectError> {
+    let command = started.or(known.command).unwrap_or_default();
+    let mut inputs = BTreeMap::new();
+    for name in known.inputs {
+        if let Some(text) = folder.read(name)? {
+            inputs.insert(name.to_owned(), Digest::of(text.as_bytes()));
+        }
+    }
+    let mut detected = known.detected;
+    detected.extend(command.is_known().then(|| command.detected.clone()));
+    Ok(Project {
+        name: project_name(known.name.as_deref(), root),
+        version: known.version,
+        description: known.description,
+        license: known.license,
+        inputs,
+        detected,
+        ..Project::bare(root.to_owned(), Language::Other(known.craft), command)
+    })
+}
+
+/// A finished program as the whole app.
+fn program(
+    file: &Path,
+    settings: &Settings,
+    base: Option<&Base>,
+    known: Known,
+) -> Result<Project, ProjectError> {
+    let full = file.canonicalize().map_err(|source| ProjectError::Read {
+        path: file.to_owned(),
+        source,
+    })?;
+    let root = full.parent().unwrap_or(Path::new("/")).to_owned();
+    let folder = Folder::new(&root);
+    let project = crafted(&root, &folder, command::asked_for(settings), known)?;
+    let project = Project {
+        file: Some(full),
+        ..project
+    };
+    project.settled(&folder, settings, None, base)
 }
 
 /// Refuses what cannot be wanted together with a base.
@@ -214,6 +332,10 @@ fn choose_python(
     base: Option<&Base>,
 ) -> Result<(Python, Detected), ProjectError> {
     match base {
+        Some(base) if base.pythons.is_empty() => Err(ProjectError::BaseNoPython {
+            base: base.name.clone(),
+            problem: base.no_python.clone(),
+        }),
         Some(base) => python::choose_of_base(&base.name, &base.pythons, settings, required),
         None => python::choose(dir, settings, required, wished),
     }
@@ -251,16 +373,20 @@ fn script(file: &Path, settings: &Settings, base: Option<&Base>) -> Result<Proje
     let found = requirements::of_script(&file_name, inline.dependencies);
     let command = command::of_script(settings, &file_name);
     let stem = file_name.strip_suffix(".py").unwrap_or(&file_name);
-    let mut project = Project {
-        script: Some(full.clone()),
-        name: project_name(Some(stem), root),
+    let app = PythonApp {
+        python,
         requirements: found.requirements,
+        installed: None,
+        indexes: Vec::new(),
+    };
+    let project = Project {
+        file: Some(full.clone()),
+        name: project_name(Some(stem), root),
         inputs: found.inputs,
         detected: vec![python_line, found.detected, command.detected.clone()],
-        ..Project::bare(root.to_owned(), python, command)
+        ..Project::bare(root.to_owned(), Language::Python(app), command)
     };
-    project.settle(&folder, settings, None, base)?;
-    Ok(project)
+    project.settled(&folder, settings, None, base)
 }
 
 /// What a script says about itself (PEP 723).
@@ -290,12 +416,16 @@ fn docker_facts(folder: &Folder) -> Result<Option<DockerFacts>, ProjectError> {
     Ok(None)
 }
 
-fn is_python(folder: &Folder, manifest: &manifest::Manifest, found: &requirements::Found) -> bool {
-    let has_sources = |names: Vec<String>| names.iter().any(|name| name.ends_with(".py"));
+/// True where a file of Python's packaging tools says what the project is.
+fn is_declared(manifest: &manifest::Manifest, found: &requirements::Found) -> bool {
     manifest.name.is_some()
         || manifest.packaged.is_some()
         || found.requirements != Requirements::Nothing
-        || has_sources(folder.names(""))
+}
+
+fn has_python(folder: &Folder) -> bool {
+    let has_sources = |names: Vec<String>| names.iter().any(|name| name.ends_with(".py"));
+    has_sources(folder.names(""))
         || folder
             .names("")
             .iter()
@@ -320,18 +450,15 @@ fn project_name(given: Option<&str>, root: &Path) -> String {
 }
 
 impl Project {
-    fn bare(root: PathBuf, python: Python, command: Command) -> Self {
+    fn bare(root: PathBuf, language: Language, command: Command) -> Self {
         Self {
             root,
-            script: None,
+            file: None,
             name: String::new(),
             version: None,
             description: None,
             license: None,
-            python,
-            requirements: Requirements::Nothing,
-            installed: None,
-            indexes: Vec::new(),
+            language,
             inputs: BTreeMap::new(),
             command,
             env: Vec::new(),
@@ -345,6 +472,7 @@ impl Project {
             stop_signal: None,
             healthcheck: None,
             debian: Vec::new(),
+            furniture: Furniture::default(),
             detected: Vec::new(),
             warnings: Vec::new(),
             copies: Vec::new(),
@@ -360,13 +488,56 @@ impl Project {
         });
     }
 
+    /// The same project, started by one of the programs that its build left.
+    pub fn starting(&self, program: &str) -> Self {
+        let path = self.workdir.join(program).to_string();
+        let command = Command::found(vec![path], "it is the only program".to_owned());
+        Self {
+            command,
+            ..self.clone()
+        }
+    }
+
+    /// The same project with other things around it.
+    pub fn furnished(self, furniture: Furniture) -> Self {
+        Self { furniture, ..self }
+    }
+
+    /// Where a program lies: where the command looks for it, else in the
+    /// working directory. `only` tells that there is no other, which may then
+    /// go by another name.
+    pub fn place_of_program(&self, name: &str, only: bool) -> ImagePath {
+        let usual = self.workdir.join(name);
+        let Some(first) = self.command.first() else {
+            return usual;
+        };
+        let wanted = self.command.program().unwrap_or_default();
+        let starts_another = wanted != name && (!only || matches!(wanted, "sh" | "bash"));
+        if starts_another {
+            return usual;
+        }
+        match first.contains('/') {
+            // Absolute, or relative to the working directory.
+            true => self.workdir.join(first),
+            // Looked for in `PATH`.
+            false => ImagePath::from("usr/local/bin").join(first),
+        }
+    }
+
     /// The files of the app, each with its place in the image. `foreign` are
     /// paths that are whit's business and no part of the app.
     pub fn files(&self, foreign: &[PathBuf]) -> Result<Files, ProjectError> {
-        let listing = match &self.script {
-            Some(script) => ignore::one(script)?,
+        let mut listing = match &self.file {
+            Some(file) => ignore::one(file)?,
             None => ignore::list(&self.root, foreign)?,
         };
+        if let Language::Other(craft) = &self.language {
+            match &self.file {
+                // It is placed with the programs that are built.
+                Some(_) => listing.files.clear(),
+                None => craft.leave_sources(&mut listing),
+            }
+        }
         Ok(Files {
             placed: layout::place(&listing.files, &self.workdir, &self.copies),
             left_out: listing.left_out,

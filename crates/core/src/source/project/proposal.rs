@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Account, Project};
+use super::{Account, Language, Project};
 use crate::settings::Port;
 
 /// A value that holds because it was detected.
@@ -77,10 +77,12 @@ impl Project {
         let workdir = self.workdir.to_string();
         let because = self.reason("workdir", "it is where whit puts apps");
         propose("workdir", json!(workdir), because);
-        let because = self.reason("python", "");
-        propose("python", json!(self.python.version), because.clone());
-        if let Some(suite) = self.python.suite {
-            propose("suite", json!(suite), because);
+        if let Language::Python(app) = &self.language {
+            let because = self.reason("python", "");
+            propose("python", json!(app.python.version), because.clone());
+            if let Some(suite) = app.python.suite {
+                propose("suite", json!(suite), because);
+            }
         }
         found
     }
@@ -145,7 +147,10 @@ impl Project {
                 let said = Account::parse(&self.account.id(), "", &self.users);
                 said.ok().as_ref() != Some(&self.account)
             }
-            "python" => self.python.suite.is_none(),
+            "python" => match &self.language {
+                Language::Python(app) => app.python.suite.is_none(),
+                Language::Other(_) => true,
+            },
             // Two keys for one decision are one too many.
             "suite" => true,
             // A Dockerfile that changes should change the image, too.

@@ -224,6 +224,11 @@ fn by_settings(settings: &Settings) -> Result<Option<Offer>, ProjectError> {
     Ok(by_version.or(by_suite))
 }
 
+/// The suite that was asked for, one of those that whit knows.
+pub fn suite_of(settings: &Settings) -> Result<Option<&'static str>, ProjectError> {
+    Ok(by_settings(settings)?.map(|offer| offer.suite))
+}
+
 fn offered() -> String {
     OFFERED
         .iter()

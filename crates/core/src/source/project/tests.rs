@@ -66,6 +66,13 @@ const FASTAPI: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
 const FLASK: &str = "from flask import Flask\napp = Flask(__name__)\n";
 const GUARD: &str = "def main(): pass\nif __name__ == '__main__':\n    main()\n";
 
+fn python(project: &Project) -> &PythonApp {
+    match &project.language {
+        Language::Python(app) => app,
+        Language::Other(craft) => panic!("{}", craft.language),
+    }
+}
+
 #[test]
 fn commands() {
     let cases: &[(&[(&str, &str)], &str)] = &[
@@ -275,7 +282,7 @@ fn no_command_shows_the_command_to_type() {
         "{text}"
     );
     let text = command(&[("package.json", "{}")]);
-    assert!(text.contains("no Python"), "{text}");
+    assert!(text.contains("no project in"), "{text}");
 }
 
 #[test]
@@ -290,7 +297,7 @@ fn the_dockerfile_gives_the_rest() {
         ),
     ])
     .unwrap();
-    assert_eq!(project.python.suite, Some("trixie"));
+    assert_eq!(python(&project).python.suite, Some("trixie"));
     assert_eq!(project.workdir.to_string(), "/code");
     assert_eq!(project.account.id(), "65532:65532");
     assert_eq!(project.account.name, "web");
@@ -348,9 +355,9 @@ fn a_single_script() {
     ]);
     let project = detect(&dir.path().join("tool.py"), &Settings::default(), None).unwrap();
     assert_eq!(project.name, "tool");
-    assert_eq!(project.python.version, "3.13");
+    assert_eq!(python(&project).python.version, "3.13");
     assert_eq!(
-        project.requirements,
+        python(&project).requirements,
         Requirements::Lines(vec!["requests<3".into()])
     );
     assert_eq!(project.command.detected.value, "python tool.py");

@@ -59,7 +59,7 @@ impl Session<'_> {
             .workshop()?
             .input("built-with.in", &(single.join("\n") + "\n"))
             .map_err(Failure::Error)?;
-        let python = self.request.project.python.interpreter.clone();
+        let python = self.request.app.python.interpreter.clone();
         let words = ["pip", "compile", "--no-deps", "--python", &python];
         self.resolve("pinning what builds use", &words, &[list])
     }

@@ -242,6 +242,18 @@ fn missing(output: &str, python: &str) -> Option<Failure> {
     because.map(|because| Failure::Lacks { packages, because })
 }
 
+/// The Debian packages with what a build of any language says it lacks, and
+/// the line that says so.
+pub fn lacking(output: &str) -> Option<(Vec<String>, String)> {
+    let (packages, text) = MISSING.iter().find_map(|(texts, packages)| {
+        let text = texts.iter().find(|text| output.contains(**text))?;
+        Some((packages, text))
+    })?;
+    let line = output.lines().find(|line| line.contains(text));
+    let packages = packages.iter().map(|name| (*name).to_owned()).collect();
+    Some((packages, line.unwrap_or(text).trim().to_owned()))
+}
+
 /// What builds that succeeded in a root without a compiler would have done
 /// with one. setuptools' extensions can be optional (markupsafe's, PyYAML's):
 /// the failure to compile one is swallowed, and only the line before it tells.

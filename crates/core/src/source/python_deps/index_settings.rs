@@ -29,7 +29,7 @@ pub struct Access {
 pub const INSIDE: &str = "/whit/in";
 
 /// The CA bundles of the usual distributions.
-const BUNDLES: &[&str] = &[
+pub const BUNDLES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",

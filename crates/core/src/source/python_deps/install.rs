@@ -19,7 +19,7 @@ use super::{
     Failure, InstallError, Pin, PinSource, failure, list_text, locks, normalize, sources, uv,
 };
 use crate::progress::Progress;
-use crate::source::project::{Project, Requirements, VENV};
+use crate::source::project::{Inherited, Project, PythonApp, Requirements, VENV};
 
 /// Counts up when the same pins give other bytes than before, so that old
 /// cache folders are not used.
@@ -28,6 +28,7 @@ const FORMAT: u32 = 2;
 /// What is to be installed into what.
 pub struct Request<'a> {
     pub project: &'a Project,
+    pub app: &'a PythonApp,
     /// Folders of the root in which the installation runs, the bottom one
     /// first: the runtime, and over it what only builds need.
     pub lowers: &'a [PathBuf],
@@ -48,13 +49,6 @@ pub struct Request<'a> {
     pub locked: Option<&'a Pinned>,
     pub progress: &'a dyn Progress,
     pub cancel: &'a AtomicBool,
-}
-
-/// What installers find in a base as a `RUN` of a Dockerfile would.
-#[derive(Debug, Clone, Copy)]
-pub struct Inherited<'a> {
-    pub env: &'a [(String, String)],
-    pub path: &'a str,
 }
 
 /// Everything that decides what gets installed.
@@ -151,8 +145,8 @@ impl<'a> Session<'a> {
         if let Some(locked) = self.request.locked {
             return Ok(locked.clone());
         }
-        let python = self.request.project.python.interpreter.clone();
-        let pins = match &self.request.project.requirements {
+        let python = self.request.app.python.interpreter.clone();
+        let pins = match &self.request.app.requirements {
             Requirements::Nothing => Vec::new(),
             Requirements::Pinned(pins) => pins.clone(),
             Requirements::UvLock => {
@@ -256,7 +250,7 @@ impl<'a> Session<'a> {
                 read_only: false,
             }]
         };
-        let python = self.request.project.python.interpreter.clone();
+        let python = self.request.app.python.interpreter.clone();
         let mut words = strings(&["venv", "--no-project", "--allow-existing"]);
         if self.request.base.is_some() {
             // What the base brings is there, as it is after a `FROM`.
@@ -330,7 +324,7 @@ impl<'a> Session<'a> {
         dependencies: &Path,
         pinned: Pinned,
     ) -> Result<(Option<PathBuf>, Pinned), Failure> {
-        if self.request.project.installed.is_none() {
+        if self.request.app.installed.is_none() {
             return Ok((None, pinned));
         }
         let files = sources::gather(&self.request.project.root).map_err(Failure::Error)?;
@@ -429,7 +423,7 @@ impl<'a> Session<'a> {
             disk_owner(0, 0),
             self.own_parts,
             self.request.root_key,
-            self.request.project.python.interpreter,
+            self.request.app.python.interpreter,
             self.request.build_packages.join(" "),
             list_text(&pinned.pins, SRC),
             list_text(&pinned.build, SRC),
@@ -447,7 +441,7 @@ impl<'a> Session<'a> {
     }
 
     fn copy_sources(&mut self) -> Result<(), Failure> {
-        if !self.copied && self.request.project.script.is_none() {
+        if !self.copied && self.request.project.file.is_none() {
             let files = sources::gather(&self.request.project.root).map_err(Failure::Error)?;
             let dest = self.workshop()?.host("src");
             sources::copy(&files, &dest).map_err(Failure::Error)?;
@@ -459,7 +453,7 @@ impl<'a> Session<'a> {
     pub(super) fn workshop(&mut self) -> Result<&Workshop<'a>, Failure> {
         if self.workshop.is_none() {
             let request = self.request;
-            let interpreter = &request.project.python.interpreter;
+            let interpreter = &request.app.python.interpreter;
             let relative = interpreter.trim_start_matches('/');
             if !request
                 .lowers
@@ -474,7 +468,7 @@ impl<'a> Session<'a> {
             let workshop = Workshop::new(
                 request,
                 &uv_cache(request),
-                Access::of(request.environment, &request.project.indexes),
+                Access::of(request.environment, &request.app.indexes),
                 &python,
             )
             .map_err(Failure::Error)?;
@@ -497,7 +491,7 @@ impl<'a> Session<'a> {
         let binary = match self.uv.clone() {
             Some(binary) => binary,
             None => {
-                let interpreter = &request.project.python.interpreter;
+                let interpreter = &request.app.python.interpreter;
                 let workshop = self.workshop()?;
                 let binary = uv::ready(
                     workshop,
@@ -529,7 +523,7 @@ impl<'a> Session<'a> {
 
 /// `python3.11`
 fn python_name(request: &Request<'_>) -> String {
-    format!("python{}", request.project.python.version)
+    format!("python{}", request.app.python.version)
 }
 
 /// uv's cache holds what was built, too, and does not ask in which root. Where

@@ -17,11 +17,19 @@ mod sources;
 mod uv;
 mod workshop;
 
+pub(super) use failure::lacking;
+pub(super) use index_settings::BUNDLES;
+pub(super) use shelf::shelve;
+pub(super) use sources::{copy as copy_sources, digest as digest_sources};
+pub(super) use workshop::give;
+
 pub use error::InstallError;
-pub use install::{Inherited, Installed, Outcome, Pinned, Request, install};
+pub use install::{Installed, Outcome, Pinned, Request, install};
 pub use list::{Line, hashed_pins, parse as parse_list};
 pub use pin::{Pin, PinFile, PinSource, list as list_text};
 pub use requirement::{Requirement, normalize};
 pub use uv::FETCHES_UV;
 
 use failure::Failure;
+
+use super::project::Inherited;

@@ -1,0 +1,3 @@
+module example.org/whit/links
+
+go 1.22

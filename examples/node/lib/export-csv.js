@@ -1,0 +1,3 @@
+'use strict';
+
+module.exports = (notes) => notes.map((note) => `${note.id},"${note.text}"`).join('\n') + '\n';

@@ -1,0 +1,5 @@
+'use strict';
+
+const qs = require('qs');
+
+module.exports = (notes) => qs.stringify({ notes });

@@ -1,0 +1,2 @@
+<?php
+echo $_POST['name'], ' ', strlen(file_get_contents('php://input'));

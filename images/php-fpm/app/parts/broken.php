@@ -1,0 +1,2 @@
+<?php
+throw new DomainException('as asked');

@@ -1,0 +1,6 @@
+require "forwardable"
+require "ostruct"
+
+module Late
+  def self.say = OpenStruct.new(word: "late").word.upcase.unicode_normalize(:nfd)
+end
