@@ -254,9 +254,9 @@ def judge(module, image):
     return passed, problems
 
 
-def shrink(whit, user, archive, out, flags, work):
+def shrink(whit, user, archive, out, tag, flags, work):
     report = work / "report.json"
-    command = [str(whit.resolve()), "shrink", f"docker-archive:{archive}", "-o", f"docker-archive:{out}"]
+    command = [str(whit.resolve()), "shrink", f"docker-archive:{archive}", "-o", f"docker-archive:{out}:{tag}"]
     command += ["--report", str(report), *flags]
     if user:
         command = ["runuser", "-u", user, "--", *command]
@@ -284,10 +284,9 @@ def examine(name, options, work):
     archive.chmod(0o644)
 
     report, seconds = shrink(
-        options.whit, options.user, archive, out, getattr(module, "SHRINK", []), work
+        options.whit, options.user, archive, out, small_tag, getattr(module, "SHRINK", []), work
     )
-    loaded = re.search(r"Loaded image(?: ID)?: (\S+)", docker("load", "--quiet", "--input", str(out)))
-    docker("tag", loaded[1], small_tag)
+    docker("load", "--quiet", "--input", str(out))
     fat, small = Image(fat_tag), Image(small_tag)
     passed, problems = judge(module, fat)
     problems = [f"fat: {problem}" for problem in problems]

@@ -62,6 +62,20 @@ impl TestRoot {
         edges.iter().map(path).collect()
     }
 
+    /// Makes a package another manager's.
+    pub fn kind(&mut self, name: &str, kind: PackageKind) {
+        let tree = &self.root.tree;
+        let nodes = tree.iter().map(|(_, n)| (n.path.clone(), n.clone()));
+        let packages = tree.packages().map(|(_, package)| {
+            let mut package = package.clone();
+            if package.name == name {
+                package.kind = kind;
+            }
+            package
+        });
+        self.root.tree = Tree::new(nodes.collect(), packages.collect());
+    }
+
     pub fn id(&self, path: &str) -> crate::index::FileId {
         self.root.tree.get(&path.into()).unwrap()
     }

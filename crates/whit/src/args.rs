@@ -90,7 +90,8 @@ pub enum Command {
     ///
     /// A full Debian, a slim one, distroless's packages and whit's own images,
     /// each put together from Debian packages without an engine, run and asked the
-    /// same. What cannot be had here is listed with the reason.
+    /// same. With an engine, the Dockerfiles that people write for it are built
+    /// too. What cannot be had here is listed with the reason.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Box<Compare>),
 
@@ -241,7 +242,8 @@ Examples:
   whit compare                        # the project in this folder
   whit compare examples/fastapi --markdown > sizes.md
   whit compare --only rare --only legendary --html sizes.html
-  whit compare --cold                 # builds everything a second time, from nothing";
+  whit compare --cold                 # builds everything a second time, from nothing
+  whit compare --emit-dockerfiles dockerfiles --engine podman --network host";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -313,6 +315,14 @@ pub struct Build {
     /// Debian package in the runtime, for a program or library that the app needs
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub package: Vec<String>,
+    /// Java modules in the runtime beside those that the classes name
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Runtime"
+    )]
+    pub add_modules: Vec<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,
@@ -672,6 +682,16 @@ pub struct Compare {
     pub registries: Registries,
     #[command(flatten)]
     pub form: Form,
+    /// Build Dockerfiles with this engine (default: the first that is there): docker, podman
+    /// or buildah
+    #[arg(long, value_name = "ENGINE", help_heading = "Dockerfiles")]
+    pub engine: Option<BuildEngine>,
+    /// Build no Dockerfiles
+    #[arg(long, conflicts_with = "engine", help_heading = "Dockerfiles")]
+    pub no_engine: bool,
+    /// Keep the Dockerfiles of the trade in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Dockerfiles")]
+    pub emit_dockerfiles: Option<PathBuf>,
     /// Write a page with bar charts; it needs nothing but a browser
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub html: Option<PathBuf>,

@@ -5,6 +5,7 @@
 //! disk like any other, measured, started and asked. The first one that works
 //! is the [`Yardstick`]: the others have to answer as it does.
 
+mod dockerfile;
 mod facts;
 mod strategy;
 mod yardstick;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use dockerfile::dockerfile;
 pub use facts::{Facts, facts};
 pub use strategy::Strategy;
 pub use yardstick::{Tried, Works, Yardstick};
@@ -23,7 +25,9 @@ use crate::size::ImageSize;
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     pub strategy: Strategy,
-    /// What it is made from and by whom.
+    /// Who put it together: whit, or an engine.
+    pub by: String,
+    /// What it is made from.
     pub how: String,
     #[serde(flatten)]
     pub outcome: Outcome,

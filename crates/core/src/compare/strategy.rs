@@ -97,6 +97,11 @@ impl Strategy {
         }
     }
 
+    /// True where there is an image without an engine.
+    pub fn is_whits(self) -> bool {
+        self != Self::Epic
+    }
+
     /// The Debian packages that whit puts together for it; `None` where it
     /// is not made of a list of packages.
     pub fn packages(self, suite: Suite) -> Option<Vec<&'static str>> {

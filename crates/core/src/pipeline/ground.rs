@@ -23,6 +23,8 @@ use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 pub(super) struct Ground {
     pub facts: Facts,
     pub setting: Setting,
+    /// What the image starts leads to Python. Else it just has one.
+    pub is_started: bool,
     /// What of Python could not be followed.
     pub warnings: Vec<String>,
     /// Runs the interpreter; `None` where it cannot be run here.
@@ -57,6 +59,9 @@ impl Ground {
         let Some(interpreter) = interpreter else {
             return Ok(None);
         };
+        let is_started = launches
+            .iter()
+            .any(|(_, _, launch)| launch.interpreter.is_some());
         let warnings = launches
             .iter()
             .filter_map(|(start, _, launch)| Some((start, launch.interpreter.as_ref()?)))
@@ -102,6 +107,7 @@ impl Ground {
         );
         Ok(Some(Self {
             setting: Setting::of(tree, file, starts, cwds, &env, libraries),
+            is_started,
             facts,
             host,
             warnings,

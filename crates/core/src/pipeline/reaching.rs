@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use whit_sandbox::Access;
+
 use super::ground::Ground;
 use super::{Error, Tools, Wish};
 use crate::index::{FileId, NodeKind, Tree};
@@ -9,6 +11,7 @@ use crate::plan::{Observed, Plan, Policy};
 use crate::reach::config::Config;
 use crate::reach::elf::Elf;
 use crate::reach::interpreted::Interpreted;
+use crate::reach::node::Node;
 use crate::reach::python::{Distributions, Origin, Python, Read};
 use crate::reach::shell::{Programs, Shell};
 use crate::reach::{Analyzer, Graph, How, surroundings};
@@ -27,6 +30,7 @@ pub(super) struct Reaching<'a> {
     config: Config<'a>,
     interpreted: Interpreted,
     python: Option<(&'a Ground, Python<'a>)>,
+    node: Option<Node<'a>>,
 }
 
 impl<'a> Reaching<'a> {
@@ -49,8 +53,17 @@ impl<'a> Reaching<'a> {
             (ground, python)
         });
         let mut command = command_roots(original, wish);
-        if let Some((_, python)) = &python {
+        if let Some((ground, python)) = &python
+            && (ground.is_started || executed(observed, ground.setting.interpreter))
+        {
             command.extend(python.roots());
+        }
+        let mut commands = vec![self::command(original, wish)];
+        commands.extend(wish.entries.iter().map(|entry| entry.argv.clone()));
+        commands.extend(healthcheck(original));
+        let node = Node::new(original, commands);
+        if let Some(node) = &node {
+            command.extend(node.roots());
         }
         let config = Config::new(original);
         let touched: Vec<_> = observed.iter().map(|o| (o.file, o.access)).collect();
@@ -59,11 +72,12 @@ impl<'a> Reaching<'a> {
             original,
             command,
             surroundings: surroundings::surroundings(original),
-            elf: Elf::new(original).with_any_charset(interpreted.is_any()),
+            elf: Elf::new(original).with_any_charset(interpreted.packages()),
             shell: Shell::new(original),
             interpreted,
             config,
             python,
+            node,
         }
     }
 
@@ -83,6 +97,9 @@ impl<'a> Reaching<'a> {
                 let files: Vec<FileId> = roots.iter().map(|(id, _)| *id).collect();
                 python.close(&files);
                 analyzers.push(python);
+            }
+            if let Some(node) = &self.node {
+                analyzers.push(node);
             }
         }
         Graph::close(&self.original.tree, roots, &analyzers)
@@ -177,24 +194,42 @@ fn command_roots(original: &FatRoot, wish: &Wish) -> Vec<(FileId, How)> {
         found.into_iter().map(|(id, _)| (id, how.clone())).collect()
     };
     let config = &original.config;
-    let command = wish.command.clone().unwrap_or_else(|| config.command());
-    let mut roots = as_root(How::Command, programs.of_argv(&command));
+    let mut roots = as_root(How::Command, programs.of_argv(&command(original, wish)));
+    // An entrypoint that is a script mostly ends with `exec "$@"`.
+    roots.extend(as_root(How::Command, programs.of_argv(&config.cmd())));
     for entry in &wish.entries {
         let programs = Programs::of_config(&original.tree, &entry.config(config));
         let how = How::Entry(entry.to_string());
         roots.extend(as_root(how, programs.of_argv(&entry.argv)));
     }
-    let check = config.healthcheck();
-    if let Some((form, words)) = check.split_first() {
-        let words = match form.as_str() {
-            "CMD-SHELL" => {
-                let mut shell = vec!["/bin/sh".to_owned(), "-c".to_owned()];
-                shell.extend(words.iter().cloned());
-                shell
-            }
-            _ => words.to_vec(),
-        };
+    if let Some(words) = healthcheck(original) {
         roots.extend(as_root(How::Healthcheck, programs.of_argv(&words)));
     }
     roots
+}
+
+/// True if a run executed the program, or if there was no run to tell.
+fn executed(observed: &[Observed], program: Option<FileId>) -> bool {
+    observed.is_empty()
+        || observed
+            .iter()
+            .any(|touched| touched.access == Access::Exec && Some(touched.file) == program)
+}
+
+fn command(original: &FatRoot, wish: &Wish) -> Vec<String> {
+    let command = wish.command.clone();
+    command.unwrap_or_else(|| original.config.command())
+}
+
+fn healthcheck(original: &FatRoot) -> Option<Vec<String>> {
+    let check = original.config.healthcheck();
+    let (form, words) = check.split_first()?;
+    Some(match form.as_str() {
+        "CMD-SHELL" => {
+            let mut shell = vec!["/bin/sh".to_owned(), "-c".to_owned()];
+            shell.extend(words.iter().cloned());
+            shell
+        }
+        _ => words.to_vec(),
+    })
 }

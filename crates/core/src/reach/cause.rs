@@ -53,6 +53,8 @@ pub enum How {
     Named(String),
     /// A program that `from` runs.
     Runs(String),
+    /// A program that came with the service that the image starts.
+    Client(String),
     /// Data of a package that is in use.
     PackageData(String),
     /// Metadata of a package that is in use.
@@ -90,6 +92,12 @@ impl fmt::Display for How {
             How::Import(module) => write!(f, "is imported as {module}"),
             How::Named(text) => write!(f, "is named by the text {text:?}"),
             How::Runs(command) => write!(f, "is run as {command}"),
+            How::Client(package) => {
+                write!(
+                    f,
+                    "is a program of {package}, the service that the image starts"
+                )
+            }
             How::PackageData(package) => write!(f, "is data of {package}, which is used"),
             How::PackageMetadata(package) => write!(f, "is metadata of {package}, which is used"),
             How::Config(program) => write!(f, "is configuration of {program}"),

@@ -8,11 +8,14 @@
 //! 2. *A program that is run* brings its package's configuration and data
 //!    (nginx: `/etc/nginx`, `/usr/share/nginx`, `/var/lib/nginx`), and those
 //!    of the packages that this one is split into. Programs of essential
-//!    packages (shells, coreutils) are whole in themselves.
+//!    packages (shells, coreutils) are whole in themselves. A service that the
+//!    image starts brings its clients, too.
 //! 3. *An interpreter for which there is no analyzer* brings its whole package
 //!    and those that it depends on.
 //!
-//! Python's packages are left to the Python analyzer in all of them.
+//! Python's and Node's packages are left to their analyzers in all of them.
+
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -94,10 +97,10 @@ const LIBRARIES: [(&str, &[&str]); 25] = [
 
 /// Interpreters that have no analyzer yet: names of programs, which may be
 /// followed by a version.
-const INTERPRETERS: [&str; 32] = [
+const INTERPRETERS: [&str; 30] = [
     "R", "Rscript", "beam.smp", "dotnet", "elixir", "erl", "erlexec", "gjs", "groovy", "guile",
-    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "node", "nodejs", "octave", "perl",
-    "php", "php-fpm", "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
+    "iex", "java", "julia", "jython", "lua", "luajit", "mono", "octave", "perl", "php", "php-fpm",
+    "pypy", "racket", "raku", "ruby", "sbcl", "scala", "swipl", "tclsh", "wish",
 ];
 
 /// Packages that other rules cover, or that only serve to install others or to
@@ -133,10 +136,6 @@ const COVERED: [&str; 29] = [
     "tzdata",
     "ucf",
 ];
-
-/// The package manager's scripts and lists, of which `status.d` tells what
-/// matters.
-const DPKG: &str = "var/lib/dpkg";
 
 /// Packages that one program pulls in, at most.
 const MAX_PACKAGES: usize = 500;
@@ -185,15 +184,26 @@ impl<'a> Config<'a> {
     pub fn package_closure(&self, package: PackageId, extent: Extent) -> Vec<(FileId, How)> {
         let tree = &self.root.tree;
         let mut edges = Vec::new();
+        for (id, because) in self.family(package, extent) {
+            for file in self.files.get(&id).into_iter().flatten() {
+                if self.is_needed(*file, extent) {
+                    edges.push((*file, how(tree.path(*file), tree.package(id), because)));
+                }
+            }
+        }
+        edges
+    }
+
+    /// The package and those that it depends on as far as `extent` goes, each
+    /// with the one that depends on it.
+    fn family(&self, package: PackageId, extent: Extent) -> Vec<(PackageId, Option<&Package>)> {
+        let tree = &self.root.tree;
+        let mut family = Vec::new();
         let mut seen = BTreeSet::from([package]);
         let mut open = VecDeque::from([(package, None)]);
         while let Some((id, because)) = open.pop_front() {
             let current = tree.package(id);
-            for file in self.files.get(&id).into_iter().flatten() {
-                if self.is_needed(*file, extent) {
-                    edges.push((*file, how(tree.path(*file), current, because)));
-                }
-            }
+            family.push((id, because));
             for name in &current.depends {
                 let Some(next) = self.by_name.get(name.as_str()).copied() else {
                     continue;
@@ -211,13 +221,13 @@ impl<'a> Config<'a> {
                 }
             }
         }
-        edges
+        family
     }
 
     fn is_needed(&self, file: FileId, extent: Extent) -> bool {
         let node = self.root.tree.node(file);
         let path = &node.path;
-        if is_ballast(path) || is_pythons(path) || path.starts_with(&DPKG.into()) {
+        if is_ballast(path) || is_pythons(path) || is_nodes(path) {
             return false;
         }
         match extent {
@@ -233,17 +243,21 @@ impl<'a> Config<'a> {
         }
     }
 
-    /// Rules 2 and 3, for a program that is run.
-    fn around_program(&self, file: FileId) -> Found {
+    /// Rules 2 and 3, for a program that is run, or for a link to one: it may
+    /// belong to another package (`redis-server` is a link to
+    /// `redis-check-rdb` of `redis-tools`).
+    fn around_program(&self, file: FileId, cause: &Cause) -> Found {
         let mut found = Found::default();
         let tree = &self.root.tree;
         let node = tree.node(file);
-        let Some(package) = node.package else {
+        let program = tree.lookup(&node.path);
+        let is_program = program.is_some_and(|id| tree.node(id).is_executable());
+        let Some(package) = node.package.filter(|_| is_program) else {
             return found;
         };
         let owner = tree.package(package);
         let is_system = matches!(owner.kind, PackageKind::Dpkg | PackageKind::Apk);
-        if !is_system || !node.is_executable() || is_python(&owner.name) {
+        if !is_system || is_python(&owner.name) {
             return found;
         }
         let name = String::from_utf8_lossy(node.path.name());
@@ -256,6 +270,12 @@ impl<'a> Config<'a> {
             found.edges = self.package_closure(package, Extent::Whole);
         } else if !name.contains(".so") && !is_essential(owner) && !is_covered(owner) {
             found.edges = self.package_closure(package, Extent::Data);
+            let is_started = matches!(cause.how, How::Command | How::Entry(_));
+            if let Some(program) = program.filter(|_| is_started) {
+                found
+                    .edges
+                    .extend(self.programs_of_service(program, package));
+            }
         }
         found.edges.retain(|(id, _)| *id != file);
         found
@@ -349,8 +369,8 @@ impl Analyzer for Config<'_> {
 
     fn follow_caused(&self, file: FileId, cause: &Cause) -> Found {
         let mut found = self.follow(file);
-        if self.root.tree.node(file).is_file() && self.is_run(cause) {
-            found.extend(self.around_program(file));
+        if !self.root.tree.node(file).is_dir() && self.is_run(cause) {
+            found.extend(self.around_program(file, cause));
         }
         found
     }
@@ -449,6 +469,12 @@ fn is_pythons(path: &ImagePath) -> bool {
         || path
             .components()
             .any(|part| part == b"dist-packages" || part == b"site-packages")
+}
+
+/// Packages of Node: who names them keeps them.
+fn is_nodes(path: &ImagePath) -> bool {
+    path.starts_with(&"usr/share/nodejs".into())
+        || path.components().any(|part| part == b"node_modules")
 }
 
 fn is_interpreter(name: &str) -> bool {
@@ -678,15 +704,7 @@ mod tests {
 
     #[test]
     fn names_of_interpreters() {
-        for name in [
-            "perl",
-            "perl5.36.0",
-            "php8.2",
-            "php-fpm8.2",
-            "node",
-            "ruby3.1",
-            "R",
-        ] {
+        for name in ["perl", "perl5.36.0", "php8.2", "php-fpm8.2", "ruby3.1", "R"] {
             assert!(is_interpreter(name), "{name}");
         }
         for name in ["perldoc", "nodeenv", "Rust", "luac", "python3"] {

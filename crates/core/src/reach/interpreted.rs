@@ -10,7 +10,8 @@
 //!    one's sake, if it has files in the language.
 //!
 //! What the C library reads on the code's behalf cannot be told either: every
-//! time zone stays, and where something calls iconv(3), every character set.
+//! time zone stays, and where one of these packages calls iconv(3), every
+//! character set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,28 +41,31 @@ const AUTOMATIC: &str = "var/lib/apt/extended_states";
 
 /// What a file leads to, by file. Known from the beginning, because it depends
 /// on what was observed and not on what is reached.
+#[derive(Default)]
 pub struct Interpreted {
     edges: BTreeMap<FileId, Vec<(FileId, How)>>,
+    /// The packages that run the app's code, or are run by it.
+    packages: BTreeSet<PackageId>,
 }
 
 impl Interpreted {
     /// `observed` is what the runs of the original touched.
     pub fn new(root: &FatRoot, config: &Config, observed: &[(FileId, Access)]) -> Self {
         let tree = &root.tree;
-        let mut edges = BTreeMap::new();
         let interpreters: Vec<FileId> = observed
             .iter()
             .filter(|(id, access)| *access == Access::Exec && is_interpreter(tree, *id))
             .map(|(id, _)| *id)
             .collect();
         let Some(first) = interpreters.first().copied() else {
-            return Self { edges };
+            return Self::default();
         };
+        let mut edges: BTreeMap<FileId, Vec<(FileId, How)>> = BTreeMap::new();
         let mut taken = BTreeSet::new();
         let mut take = |from: FileId, package: PackageId| {
             if is_library(tree, package) && taken.insert(package) {
                 let whole = config.package_closure(package, Extent::Whole);
-                edges.entry(from).or_insert_with(Vec::new).extend(whole);
+                edges.entry(from).or_default().extend(whole);
             }
         };
         for (id, access) in observed {
@@ -76,14 +80,19 @@ impl Interpreted {
         }
         let how = How::Config("the C library, for any zone in TZ".to_owned());
         let zones = surroundings::zones(tree).into_iter();
-        let of_first = edges.entry(first).or_insert_with(Vec::new);
+        let of_first = edges.entry(first).or_default();
         of_first.extend(zones.map(|id| (id, how.clone())));
-        Self { edges }
+
+        let own = interpreters.iter().filter_map(|id| tree.node(*id).package);
+        let own = own.flat_map(|package| config.package_closure(package, Extent::Whole));
+        let whole = own.chain(edges.values().flatten().cloned());
+        let packages = whole.filter_map(|(id, _)| tree.node(id).package).collect();
+        Self { edges, packages }
     }
 
-    /// True if the app has code in a language that has no analyzer.
-    pub fn is_any(&self) -> bool {
-        !self.edges.is_empty()
+    /// Packages that run code which is not read, or are run by it.
+    pub fn packages(&self) -> &BTreeSet<PackageId> {
+        &self.packages
     }
 }
 

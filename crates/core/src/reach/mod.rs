@@ -6,6 +6,7 @@ pub mod elf;
 mod graph;
 pub mod interpreted;
 pub mod links;
+pub mod node;
 pub mod python;
 pub mod shell;
 pub mod surroundings;

@@ -110,6 +110,16 @@ pub fn surroundings(root: &FatRoot) -> Vec<(FileId, How)> {
             roots.add(&line.into(), "named by /etc/ld.so.preload");
         }
     }
+    roots.found
+}
+
+/// The locale that the environment names and `C.UTF-8`, for whoever sets a
+/// locale.
+pub fn locales(root: &FatRoot) -> Vec<(FileId, How)> {
+    let mut roots = Roots {
+        tree: &root.tree,
+        found: Vec::new(),
+    };
     for path in locale(root) {
         roots.add_below(&path, "the locale");
     }
@@ -265,9 +275,10 @@ pub fn authorities(root: &FatRoot) -> Vec<(FileId, How)> {
 }
 
 /// What a running program does not read: documentation, translations,
-/// headers, static libraries, other programs' integration.
+/// headers, static libraries, other programs' integration, the scripts that
+/// install packages.
 pub fn is_ballast(path: &ImagePath) -> bool {
-    const FOLDERS: [&str; 46] = [
+    const FOLDERS: [&str; 50] = [
         "usr/share/aclocal",
         "usr/share/appdata",
         "usr/share/applications",
@@ -276,6 +287,7 @@ pub fn is_ballast(path: &ImagePath) -> bool {
         "usr/share/bug",
         "usr/share/doc",
         "usr/share/doc-base",
+        "usr/share/emacs",
         "usr/share/examples",
         "usr/share/fish",
         "usr/share/gdb",
@@ -294,6 +306,7 @@ pub fn is_ballast(path: &ImagePath) -> bool {
         "usr/share/pkgconfig",
         "usr/share/polkit-1",
         "usr/share/vala",
+        "usr/share/vim",
         "usr/share/zsh",
         "usr/include",
         "usr/local/share/man",
@@ -314,6 +327,8 @@ pub fn is_ballast(path: &ImagePath) -> bool {
         "etc/logrotate.d",
         "etc/systemd",
         "etc/ufw",
+        "lib/apk",
+        "var/lib/dpkg",
     ];
     let bytes = path.as_bytes();
     if FOLDERS
@@ -379,12 +394,17 @@ mod tests {
                 "/srv/app",
                 "/tmp",
                 "/usr/bin",
+                "/usr/share/zoneinfo/Etc/UTC",
+                "/usr/share/zoneinfo/Europe/Oslo",
+            ]
+        );
+        assert_eq!(
+            test.names(&locales(&test.root)),
+            [
                 "/usr/lib/locale/C.utf8",
                 "/usr/lib/locale/C.utf8/LC_CTYPE",
                 "/usr/lib/locale/de_DE.utf8",
                 "/usr/lib/locale/de_DE.utf8/LC_CTYPE",
-                "/usr/share/zoneinfo/Etc/UTC",
-                "/usr/share/zoneinfo/Europe/Oslo",
             ]
         );
     }
@@ -429,6 +449,7 @@ mod tests {
             "usr/share/doc/x/copyright",
             "usr/lib/libx.a",
             "etc/cron.d/x",
+            "var/lib/dpkg/info/x.postinst",
         ] {
             assert!(is_ballast(&path.into()), "{path}");
         }

@@ -1,5 +1,7 @@
 //! Lists of paths as shell text, short enough to be read.
 
+use std::collections::BTreeMap;
+
 use whit_oci::ImagePath;
 
 /// Characters of a line, about.
@@ -9,24 +11,21 @@ const WIDTH: usize = 100;
 const MOST: usize = 60_000;
 
 /// `RUN` instructions that add paths, relative to the root, to the list `file`,
-/// a folder's names behind its own: `of usr/bin env python3.11`.
+/// a folder's names behind its own: `of usr/bin env python3.11`. Every folder
+/// comes before what is in it.
 pub(super) fn instructions(paths: &[ImagePath], file: &str) -> Vec<String> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    let mut groups: BTreeMap<ImagePath, Vec<String>> = BTreeMap::new();
     for path in paths {
         let folder = path.parent().unwrap_or_default();
-        let folder = match folder.is_root() {
-            true => ".".to_owned(),
-            false => text(folder.as_bytes()),
-        };
-        let name = text(path.name());
-        match groups.last_mut() {
-            Some((known, names)) if *known == folder => names.push(name),
-            _ => groups.push((folder, vec![name])),
-        }
+        groups.entry(folder).or_default().push(text(path.name()));
     }
     let mut runs = Vec::new();
     let mut body = String::new();
     for (folder, names) in groups {
+        let folder = match folder.is_root() {
+            true => ".".to_owned(),
+            false => text(folder.as_bytes()),
+        };
         if body.len() > MOST {
             runs.push(run(&body, file));
             body.clear();

@@ -22,7 +22,7 @@ const fn key(
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 29] = [
+pub const KEYS: [Key; 30] = [
     key("command", Some("-- COMMAND"), None),
     key("entrypoint", None, None),
     key("env", Some("--env"), None),
@@ -35,6 +35,7 @@ pub const KEYS: [Key; 29] = [
     key("mirror", Some("--mirror"), Some("WHIT_DEBIAN_MIRROR")),
     key("base", Some("--base"), Some("WHIT_BASE")),
     key("packages", Some("--package"), None),
+    key("add-modules", Some("--add-modules"), None),
     key("build-packages", Some("--build-package"), None),
     key("policy", Some("--policy"), Some("WHIT_POLICY")),
     key("keep", Some("--keep"), None),

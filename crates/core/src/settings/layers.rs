@@ -172,7 +172,14 @@ impl Layers {
 fn adds_up(key: &str) -> bool {
     matches!(
         key,
-        "keep" | "drop" | "packages" | "build-packages" | "registry-mirrors" | "probe" | "entry"
+        "keep"
+            | "drop"
+            | "packages"
+            | "add-modules"
+            | "build-packages"
+            | "registry-mirrors"
+            | "probe"
+            | "entry"
     )
 }
 

@@ -96,6 +96,9 @@ pub struct Settings {
     /// Debian packages of the runtime, for programs that the app starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packages: Option<Vec<String>>,
+    /// Java modules of the runtime beside those that the classes name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add_modules: Option<Vec<String>>,
     /// Debian packages that are there while dependencies are built, and not in
     /// the image.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,6 +185,7 @@ impl Settings {
             keep: append(self.keep, lower.keep),
             drop: append(self.drop, lower.drop),
             packages: append(self.packages, lower.packages),
+            add_modules: append(self.add_modules, lower.add_modules),
             build_packages: append(self.build_packages, lower.build_packages),
             python_code: self.python_code.or(lower.python_code),
             strip: self.strip.or(lower.strip),

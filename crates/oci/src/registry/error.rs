@@ -66,6 +66,8 @@ pub enum Unreachable {
     Network,
     /// Its certificate is signed by nobody that this machine trusts.
     UnknownAuthority,
+    /// It wants to see a certificate of this user, or another one.
+    OwnCertificate,
     /// It answers without TLS.
     NoTls { loopback: bool },
     /// It answers with TLS where whit speaks plain HTTP.
@@ -110,6 +112,10 @@ impl RegistryError {
                 Unreachable::UnknownAuthority => format!(
                     "put its authority's certificate into /etc/containers/certs.d/{host}/ca.crt \
                      or ~/.config/containers/certs.d/{host}/ca.crt, or name it in SSL_CERT_FILE"
+                ),
+                Unreachable::OwnCertificate => format!(
+                    "it asks for a certificate: put one and its key into \
+                     ~/.config/containers/certs.d/{host}/client.cert and client.key"
                 ),
                 Unreachable::NoTls { loopback: true } => {
                     "it seems to speak plain HTTP: add --insecure".to_owned()

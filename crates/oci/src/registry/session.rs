@@ -347,6 +347,8 @@ impl Session {
         let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
         let why = if says(&["UnknownIssuer", "CaUsedAsEndEntity", "unknown issuer"]) {
             Unreachable::UnknownAuthority
+        } else if says(&["CertificateRequired", "BadCertificate", "UnknownCA"]) {
+            Unreachable::OwnCertificate
         } else if !self.host.is_plain() && says(&["InvalidContentType", "corrupt message"]) {
             Unreachable::NoTls {
                 loopback: self.host.loopback,

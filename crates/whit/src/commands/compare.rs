@@ -1,7 +1,9 @@
 //! `whit compare`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use whit_core::compare::{self, Built, Outcome, Row, Strategy, Yardstick};
 use whit_core::emit::Provenance;
@@ -10,14 +12,14 @@ use whit_core::observe::ProbePlan;
 use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::{Globs, Policy};
 use whit_core::progress::Progress;
-use whit_core::settings::Settings;
+use whit_core::settings::{NetworkChoice, Settings};
 use whit_core::size::{Bandwidth, Present, measure};
 use whit_core::source;
 use whit_core::source::debian::{Desk, Suite};
 use whit_core::source::fat::{Cooked, Foundation, Larder, Recipe};
 use whit_core::source::project::{self, Language, Project};
 use whit_oci::download::{Cache, Client};
-use whit_oci::{Compression, Destination, Transports};
+use whit_oci::{BuildOrder, Builder, Compression, Destination, Reference, Transports, step_of};
 use whit_sandbox::Trace;
 
 use super::build::{architecture, cook, lock_place, mirror};
@@ -25,7 +27,7 @@ use super::inventory;
 use super::settings::{of_mirrors, of_probes, of_project};
 use super::transports::transports;
 use super::wish::{entries_of, failure, probe_plan};
-use super::workplace::Workplace;
+use super::workplace::{Workplace, open_image};
 use crate::args::Compare;
 use crate::ui::{self, Failure, Screen};
 
@@ -57,16 +59,44 @@ pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCod
         transports: transports(&place.around, &args.registries, &settings, screen)?,
         suite: suite(&project)?,
         cold: args.cold,
+        host_network: settings.network == Some(NetworkChoice::Host),
         place,
         screen,
         settings,
         project,
     };
+    let builder = match args.no_engine {
+        true => None,
+        false => Builder::find(args.engine, Arc::clone(&place.around.cancel)).ok(),
+    };
+    if let (Some(engine), None) = (args.engine, &builder) {
+        return Err(Failure::input(anyhow::anyhow!(
+            "{engine} is not there, or does not work"
+        )));
+    }
+    if let Some(folder) = &args.emit_dockerfiles {
+        contest.emit_dockerfiles(folder)?;
+    }
+    let wanted = |strategy: &Strategy| args.only.is_empty() || args.only.contains(strategy);
     let mut rows = Vec::new();
     let mut judge = None;
-    for strategy in Strategy::ALL {
-        if args.only.is_empty() || args.only.contains(&strategy) {
-            rows.push(contest.row(strategy, &mut judge)?);
+    for strategy in Strategy::ALL.into_iter().filter(wanted) {
+        if strategy.is_whits() {
+            rows.push(contest.row(strategy, Maker::Whit, &mut judge)?);
+        }
+        match (&builder, contest.dockerfile(strategy)) {
+            (Some(builder), Some(_)) => {
+                rows.push(contest.row(strategy, Maker::Engine(builder), &mut judge)?);
+            }
+            (None, Some(_)) if !strategy.is_whits() => rows.push(Row {
+                strategy,
+                by: "an engine".to_owned(),
+                how: strategy.title().to_owned(),
+                outcome: Outcome::Absent {
+                    why: NO_ENGINE.to_owned(),
+                },
+            }),
+            _ => {}
         }
     }
     screen.clear();
@@ -92,6 +122,25 @@ pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCod
     }
 }
 
+/// Who makes an image.
+#[derive(Clone, Copy)]
+enum Maker<'a> {
+    Whit,
+    Engine(&'a Builder),
+}
+
+impl fmt::Display for Maker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whit => f.write_str("whit"),
+            Self::Engine(builder) => write!(f, "{}", builder.engine()),
+        }
+    }
+}
+
+/// Why whit alone does not give all rows.
+const NO_ENGINE: &str = "its packages are not Debian's, and no engine is used that could build it";
+
 fn suite(project: &Project) -> Result<Suite, Failure> {
     let Language::Python(app) = &project.language else {
         let what = project.root.display();
@@ -111,6 +160,7 @@ struct Contest<'a> {
     plan: ProbePlan,
     transports: Transports,
     cold: bool,
+    host_network: bool,
     place: &'a Workplace,
     screen: &'a Screen,
 }
@@ -124,10 +174,20 @@ struct Judge {
 impl Contest<'_> {
     /// Builds an image, measures and tries it. That it cannot be had is a row
     /// too; only the user's interruption is an error.
-    fn row(&self, strategy: Strategy, judge: &mut Option<Judge>) -> Result<Row, Failure> {
+    fn row(
+        &self,
+        strategy: Strategy,
+        maker: Maker<'_>,
+        judge: &mut Option<Judge>,
+    ) -> Result<Row, Failure> {
+        let title = strategy.title();
         self.screen
-            .note(&format!("{strategy}: {}", strategy.title()));
-        let outcome = match self.built(strategy, judge) {
+            .note(&format!("{strategy}, by {maker}: {title}"));
+        let built = match maker {
+            Maker::Whit => self.by_whit(strategy, judge),
+            Maker::Engine(builder) => self.by_engine(strategy, builder, judge),
+        };
+        let outcome = match built {
             Ok(built) => Outcome::Built(Box::new(built)),
             Err(failed) if self.place.around.signal().is_some() => return Err(failed),
             Err(failed) => Outcome::Absent {
@@ -136,34 +196,85 @@ impl Contest<'_> {
         };
         Ok(Row {
             strategy,
-            how: strategy.title().to_owned(),
+            by: maker.to_string(),
+            how: title.to_owned(),
             outcome,
         })
     }
 
-    fn built(&self, strategy: Strategy, judge: &mut Option<Judge>) -> Result<Built, Failure> {
-        if strategy == Strategy::Epic {
-            return Err(anyhow::anyhow!(
-                "Alpine's packages are not Debian's, and whit puts together only Debian's"
-            )
-            .into());
-        }
+    fn by_whit(&self, strategy: Strategy, judge: &mut Option<Judge>) -> Result<Built, Failure> {
         let build_cold = match self.cold {
             true => Some(self.build(strategy, &self.place.another(true)?)?.1),
             false => None,
         };
         // What the first build of a row leaves in the caches is at hand for
         // the second one, which counts.
-        let place = self.place.another(false)?;
-        self.build(strategy, &place)?;
-        drop(place);
+        self.build(strategy, &self.place.another(false)?)?;
         let place = self.place.another(false)?;
         let (layout, build_warm) = self.build(strategy, &place)?;
+        let reference = Reference::parse(&format!("oci:{}:{NAME}", layout.display()))?;
+        self.judged(strategy, &reference, place, (build_cold, build_warm), judge)
+    }
 
+    /// Builds the Dockerfile of the trade.
+    fn by_engine(
+        &self,
+        strategy: Strategy,
+        builder: &Builder,
+        judge: &mut Option<Judge>,
+    ) -> Result<Built, Failure> {
+        let place = self.place.another(false)?;
+        let dockerfile = place
+            .tools(self.screen, &self.transports)
+            .workspace
+            .path()
+            .join("Dockerfile");
+        std::fs::write(&dockerfile, self.dockerfile(strategy).unwrap_or_default())?;
+        let build = |no_cache: bool| {
+            let order = BuildOrder {
+                dockerfile: dockerfile.clone(),
+                context: self.project.root.clone(),
+                build_args: Vec::new(),
+                target: None,
+                network: self.host_network.then(|| "host".to_owned()),
+                platform: None,
+                no_cache,
+            };
+            let tools = place.tools(self.screen, &self.transports);
+            let watch = |line: &str| {
+                if let Some(step) = step_of(line) {
+                    self.screen.phase(step, None);
+                }
+            };
+            builder.build(&order, tools.workspace.path(), &watch)
+        };
+        let build_cold = match self.cold {
+            true => Some(build(true)?.took.as_secs_f64()),
+            false => None,
+        };
+        // As long as it is there, the engine has its steps at hand.
+        let _first = build(false)?;
+        let built = build(false)?;
+        let warm = built.took.as_secs_f64();
+        self.judged(strategy, &built.reference, place, (build_cold, warm), judge)
+    }
+
+    /// Measures an image and holds it against the yardstick, or makes it that.
+    fn judged(
+        &self,
+        strategy: Strategy,
+        reference: &Reference,
+        place: Workplace,
+        (build_cold, build_warm): (Option<f64>, f64),
+        judge: &mut Option<Judge>,
+    ) -> Result<Built, Failure> {
         let tools = place.tools(self.screen, &self.transports);
-        let name = format!("oci:{}:{NAME}", layout.display());
-        let image = inventory::open(&name, None, &tools)?;
-        let inventory = inventory::read(strategy.title(), &image, &Detail::default(), &tools)?;
+        let image = open_image(reference, None, &tools)?;
+        let detail = Detail {
+            measure_plain: true,
+            ..Detail::default()
+        };
+        let inventory = inventory::read(strategy.title(), &image, &detail, &tools)?;
         let size = measure(
             &strategy.to_string(),
             &inventory,
@@ -193,6 +304,33 @@ impl Contest<'_> {
             build_cold,
             build_warm,
             tried,
+        })
+    }
+
+    fn dockerfile(&self, strategy: Strategy) -> Option<String> {
+        match &self.project.language {
+            Language::Python(app) => compare::dockerfile(strategy, &self.project, app),
+            Language::Other(_) => None,
+        }
+    }
+
+    /// One for each strategy, named as `whit matrix` reads them.
+    fn emit_dockerfiles(&self, folder: &Path) -> Result<(), Failure> {
+        let write = || -> std::io::Result<()> {
+            std::fs::create_dir_all(folder)?;
+            for strategy in Strategy::ALL {
+                if let Some(text) = self.dockerfile(strategy) {
+                    let name = format!("Dockerfile.{}.{strategy}", self.project.name);
+                    std::fs::write(folder.join(name), text)?;
+                }
+            }
+            Ok(())
+        };
+        write().map_err(|error| {
+            Failure::input(anyhow::anyhow!(
+                "cannot write to {}: {error}",
+                folder.display()
+            ))
         })
     }
 

@@ -35,6 +35,7 @@ pub fn of_build(args: &Build, around: &Surroundings) -> Result<Layers, Failure> 
         base: args.base.clone(),
         platform: args.platform.clone(),
         packages: list(&args.package),
+        add_modules: list(&args.add_modules),
         build_packages: list(&args.build_package),
         ..Settings::default()
     };

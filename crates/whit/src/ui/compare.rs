@@ -62,7 +62,7 @@ pub fn print_json(app: &str, rows: &[Row]) -> Result<()> {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let mut cells = vec![row.strategy.to_string()];
+    let mut cells = vec![label(row)];
     match &row.outcome {
         Outcome::Absent { .. } => {
             cells.extend(std::iter::repeat_n("–".to_owned(), HEADER.len() - 2));
@@ -111,7 +111,7 @@ fn notes(rows: &[Row]) -> Vec<String> {
                     Works::No { why } => format!("; does not work: {}", printable(why)),
                 },
             };
-            format!("{}: {}{problem}", row.strategy, row.how)
+            format!("{}: {}{problem}", label(row), row.how)
         })
         .collect();
     notes.push(
@@ -216,7 +216,7 @@ fn chart(
             let width = if most > 0.0 { n / most * 100.0 } else { 0.0 };
             format!(
                 "<div class=row><span class=name>{}{}</span><span class=track><span class=\"bar {}\" style=\"width:{width:.2}%\"></span></span><span class=figure>{}</span></div>",
-                row.strategy,
+                escaped(&label(row)),
                 match works(row) {
                     true => "",
                     false => " <b title=\"does not work\">✗</b>",
@@ -227,6 +227,14 @@ fn chart(
         })
         .collect();
     format!("<section><h2>{title}</h2><p>{what}</p>{bars}</section>")
+}
+
+/// The strategy, with the engine if one built it.
+fn label(row: &Row) -> String {
+    match row.by.as_str() {
+        "whit" => row.strategy.to_string(),
+        engine => format!("{}, {engine}", row.strategy),
+    }
 }
 
 fn works(row: &Row) -> bool {

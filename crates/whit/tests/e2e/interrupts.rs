@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use crate::support::{Bench, built, processes, soon, tool};
+use crate::support::{Bench, built, drafts, processes, soon, tool};
 
 /// The phases of a build on a cold cache, in their order. Each run finds in the
 /// cache what the one before it has done.
@@ -112,15 +112,10 @@ impl Trial<'_> {
             "left {:?} after {what}",
             processes(&mark)
         );
-        // Half-made folders and files have names of their own in the cache.
-        let drafts = r#"find "$1"/whit -maxdepth 4 \( -path '*/runs/*' -o -path '*/roots/.draft-*' \
-            -o -path '*/tmp/python-*' -o -path '*/bytecode*/compile-*' \
-            -o -path '*/layers/.tmp*' -o -path '*/stripped/.tmp*' \) -prune -print"#;
         let cache = self.bench.path("cache");
-        let cache = cache.to_str().unwrap();
-        assert_eq!(tool("sh", &["-c", drafts, "sh", cache]), "", "after {what}");
+        assert_eq!(drafts(&cache), "", "after {what}");
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        assert!(!mounts.contains(cache), "{what}");
+        assert!(!mounts.contains(cache.to_str().unwrap()), "{what}");
     }
 }
 

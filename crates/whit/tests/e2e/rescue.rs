@@ -52,26 +52,7 @@ fn small_layers_and_rescue_layer_are_the_original() {
 /// An image with everything that an entry can be: the example `hello` built
 /// with all of its runtime, and a layer of oddities on top.
 fn original(bench: &Bench) -> String {
-    let hello = repository().join("examples/hello");
-    let hello = hello.to_str().unwrap();
-    bench
-        .whit(&[
-            "build",
-            hello,
-            "-o",
-            "oci:fat:latest",
-            "--policy",
-            "repack",
-            "--no-run",
-        ])
-        .succeeds();
-    let bundle = bench.path("bundle");
-    let bundle = bundle.to_str().unwrap();
-    let image = bench.path("fat:latest");
-    let image = image.to_str().unwrap();
-    tool("umoci", &["unpack", "--image", image, bundle]);
     let script = r#"
-        cd "$1/rootfs"
         mkdir -p srv/odd/empty opt/links
         echo twin > srv/odd/one; ln srv/odd/one srv/odd/two; ln srv/odd/one opt/links/three
         echo bin > usr/share/left-1; ln usr/share/left-1 usr/share/left-2
@@ -83,7 +64,26 @@ fn original(bench: &Bench) -> String {
         touch -d 2001-02-03 srv/odd/empty usr/share/left-2 usr/share
         chmod 700 usr/share/doc; chown 5:6 usr/share/doc
     "#;
-    tool("sh", &["-euc", script, "sh", bundle]);
+    hello_with(bench, &[], script)
+}
+
+/// The example `hello` with all of its runtime, and what `script` does in its
+/// root as one more layer.
+pub fn hello_with(bench: &Bench, options: &[&str], script: &str) -> String {
+    let hello = repository().join("examples/hello");
+    let hello = hello.to_str().unwrap();
+    let build = ["build", hello, "-o", "oci:fat:latest"];
+    let whole = ["--policy", "repack", "--no-run"];
+    bench
+        .whit(&[&build, &whole[..], options].concat())
+        .succeeds();
+    let bundle = bench.path("bundle");
+    let bundle = bundle.to_str().unwrap();
+    let image = bench.path("fat:latest");
+    let image = image.to_str().unwrap();
+    tool("umoci", &["unpack", "--image", image, bundle]);
+    let script = format!("cd \"$1/rootfs\"\n{script}");
+    tool("sh", &["-euc", &script, "sh", bundle]);
     tool("umoci", &["repack", "--image", image, bundle]);
     "oci:fat:latest".to_owned()
 }

@@ -219,6 +219,15 @@ pub fn processes(mark: &str) -> Vec<String> {
     found
 }
 
+/// Half-made folders and files, which have names of their own in a cache.
+pub fn drafts(cache: &Path) -> String {
+    let find = r#"test -d "$1"/whit || exit 0; find "$1"/whit -maxdepth 4 \( -path '*/runs/*' \
+        -o -path '*/roots/.draft-*' -o -path '*/dependencies/tmp/*' -o -path '*/bytecode*/.tmp*' \
+        -o -path '*/bytecode*/compile-*' -o -path '*/layers/.tmp*' -o -path '*/stripped/.tmp*' \
+        -o -path '*/origins/.tmp*' \) -prune -print"#;
+    tool("sh", &["-c", find, "sh", cache.to_str().unwrap()])
+}
+
 /// Waits until a condition holds; processes take a moment to be gone.
 pub fn soon(condition: impl Fn() -> bool) -> bool {
     let start = Instant::now();

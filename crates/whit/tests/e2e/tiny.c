@@ -35,6 +35,8 @@ int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
     if (!strcmp(mode, "serve"))
         return serve();
+    if (!strcmp(mode, "announce"))
+        return fputs("serving\n", stderr) < 0 || serve();
     if (!strcmp(mode, "--version"))
         return puts("tiny 1") < 0;
     if (!strcmp(mode, "sum")) {

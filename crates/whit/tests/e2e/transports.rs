@@ -1,136 +1,18 @@
 //! Registries and engines, the real ones: pull, shrink, push, run.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::registry::{AUTH, Guard, Registry};
 use crate::support::{Bench, Finished, alone, built, have, soon, tool};
-
-/// The password `secret`, as bcrypt has it with the fewest rounds.
-const HTPASSWD: &str = "me:$2b$04$VALC1EUCE7lpFQbnu/G2bup.axK9H2SioL8kgSjcGbteAGHsKa8H2\n";
-/// `me:secret`
-const AUTH: &str = "bWU6c2VjcmV0";
-
-/// Debian's `docker-registry` on loopback.
-struct Registry {
-    child: Child,
-    address: String,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Guard {
-    Nobody,
-    Password,
-    Certificate,
-}
-
-impl Registry {
-    fn start(bench: &Bench, guard: Guard) -> Self {
-        let address = {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().to_string()
-        };
-        let at = |name: &str| bench.path(name).to_str().unwrap().to_owned();
-        let mut config = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem:\n    rootdirectory: {}\n\
-             http:\n  addr: {address}\n",
-            at("registry")
-        );
-        match guard {
-            Guard::Nobody => {}
-            Guard::Password => {
-                std::fs::write(at("htpasswd"), HTPASSWD).unwrap();
-                config.push_str(&format!(
-                    "auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
-                    at("htpasswd")
-                ));
-            }
-            Guard::Certificate => {
-                certificate(bench);
-                config.push_str(&format!(
-                    "  tls:\n    certificate: {}\n    key: {}\n",
-                    at("server.crt"),
-                    at("server.key")
-                ));
-            }
-        }
-        std::fs::write(at("registry.yml"), config).unwrap();
-        let child = Command::new("docker-registry")
-            .args(["serve", &at("registry.yml")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        assert!(soon(|| TcpStream::connect(&address).is_ok()));
-        Self { child, address }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A certificate for 127.0.0.1, signed by an authority of its own.
-fn certificate(bench: &Bench) {
-    let at = |name: &str| bench.path(name).to_str().unwrap().to_owned();
-    let curve = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-    ];
-    let request = |more: &[&str]| {
-        tool("openssl", &[&["req"][..], &curve, more].concat());
-    };
-    request(&[
-        "-x509",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=whit test authority",
-        "-keyout",
-        &at("ca.key"),
-        "-out",
-        &at("ca.crt"),
-    ]);
-    request(&[
-        "-subj",
-        "/CN=127.0.0.1",
-        "-keyout",
-        &at("server.key"),
-        "-out",
-        &at("server.csr"),
-    ]);
-    std::fs::write(at("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    tool(
-        "openssl",
-        &[
-            "x509",
-            "-req",
-            "-days",
-            "2",
-            "-in",
-            &at("server.csr"),
-            "-CA",
-            &at("ca.crt"),
-            "-CAkey",
-            &at("ca.key"),
-            "-CAcreateserial",
-            "-extfile",
-            &at("names"),
-            "-out",
-            &at("server.crt"),
-        ],
-    );
-}
 
 /// whit with logins and certificates of the bench, and nobody else's.
 fn whit(bench: &Bench, arguments: &[&str]) -> Finished {
@@ -286,6 +168,187 @@ fn a_round_trip_through_a_registry_with_its_own_authority() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::copy(bench.path("ca.crt"), folder.join("ca.crt")).unwrap();
     round_trip(&bench, &registry, &[]);
+}
+
+#[test]
+fn a_registry_that_asks_who_it_speaks_with_is_shown_a_certificate() {
+    if !have(&["docker-registry", "openssl"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let registry = Registry::start(&bench, Guard::BothCertificates);
+    let name = format!("docker://{}/hello:1", registry.address);
+    let folder = bench
+        .path("config/containers/certs.d")
+        .join(&registry.address);
+    std::fs::create_dir_all(&folder).unwrap();
+    let give = |file: &str, name: &str| {
+        std::fs::copy(bench.path(file), folder.join(name)).unwrap();
+    };
+    give("ca.crt", "ca.crt");
+    whit(&bench, &["run", &name])
+        .exits(2)
+        .says("client.cert and client.key");
+    give("client.crt", "client.cert");
+    whit(&bench, &["run", &name]).exits(2).says("client.key");
+    // Somebody else's key.
+    give("server.key", "client.key");
+    whit(&bench, &["run", &name]).exits(2).says("client.key");
+    give("client.key", "client.key");
+    round_trip(&bench, &registry, &[]);
+}
+
+#[test]
+fn logins_are_found_where_engines_keep_them() {
+    if !have(&["docker-registry"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let registry = Registry::start(&bench, Guard::Password);
+    let login = format!(
+        r#"{{"auths":{{"{}":{{"auth":"{AUTH}"}}}}}}"#,
+        registry.address
+    );
+    let name = format!("docker://{}/gone:1", registry.address);
+    let places = [
+        ("REGISTRY_AUTH_FILE", "own/auth.json", "own/auth.json"),
+        ("XDG_RUNTIME_DIR", "run", "run/containers/auth.json"),
+        ("XDG_CONFIG_HOME", "config", "config/containers/auth.json"),
+        ("HOME", "home1", "home1/.config/containers/auth.json"),
+        ("DOCKER_CONFIG", "docker", "docker/config.json"),
+        ("HOME", "home2", "home2/.docker/config.json"),
+    ];
+    for (variable, value, file) in places {
+        let asked = || {
+            let mut command = bench.command(&["run", &name, "--insecure"]);
+            for (variable, ..) in places {
+                command.env_remove(variable);
+            }
+            command
+                .env("XDG_CACHE_HOME", bench.path("cache"))
+                .env(variable, bench.path(value));
+            Finished::of(command, &format!("whit run with {variable}")).exits(2)
+        };
+        asked().says("docker login");
+        let file = bench.path(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, &login).unwrap();
+        // Known, and told that there is no such image.
+        asked().says("has no such image");
+    }
+}
+
+#[test]
+fn a_bare_name_is_looked_for_in_engines_and_then_in_its_registry() {
+    if !have(&["docker-registry"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let registry = Registry::start(&bench, Guard::Nobody);
+    let hello = built("hello").archive.to_str().unwrap();
+    let name = format!("{}/hello:1", registry.address);
+    let whit = |arguments: &[&str]| {
+        let mut command = bench.command(arguments);
+        // Nobody listens there.
+        let nowhere = format!("unix://{}", bench.path("nowhere.sock").display());
+        command
+            .env("DOCKER_HOST", &nowhere)
+            .env("CONTAINER_HOST", &nowhere);
+        Finished::of(command, &format!("whit {}", arguments.join(" ")))
+    };
+    let to = format!("docker://{name}");
+    whit(&["shrink", hello, "--insecure", "-o", &to]).succeeds();
+    whit(&["run", &name, "--insecure", "--", "--help"])
+        .succeeds()
+        .says("usage:");
+    let gone = format!("{}/hello:2", registry.address);
+    whit(&["run", &gone, "--insecure"])
+        .exits(2)
+        .says("Docker is not here")
+        .says("Podman is not here")
+        .says("has no such image");
+}
+
+/// Docker's socket as a port of this machine.
+fn docker_at_a_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for here in listener.incoming().flatten() {
+            let there = UnixStream::connect("/var/run/docker.sock").unwrap();
+            let (mut from, mut to) = (here.try_clone().unwrap(), there.try_clone().unwrap());
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            });
+            thread::spawn(move || {
+                let (mut from, mut to) = (there, here);
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn docker_is_found_as_its_own_program_finds_it() {
+    if !have(&["docker"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let port = docker_at_a_port();
+    let context = |name: &str, host: &str| {
+        let id = hex::encode(Sha256::digest(name));
+        let folder = bench.path("docker/contexts/meta").join(id);
+        std::fs::create_dir_all(&folder).unwrap();
+        let meta = json!({ "Name": name, "Endpoints": { "docker": { "Host": host } } });
+        std::fs::write(folder.join("meta.json"), meta.to_string()).unwrap();
+    };
+    context("port", &format!("tcp://{port}"));
+    context("far", "ssh://me@example.org");
+    let asked = |more: &[(&str, &str)]| {
+        let mut command = bench.command(&["run", "docker-daemon:whit-e2e/gone"]);
+        command
+            .env_remove("DOCKER_HOST")
+            .env_remove("DOCKER_CONTEXT")
+            .env("DOCKER_CONFIG", bench.path("docker"))
+            .envs(more.iter().copied());
+        Finished::of(command, &format!("whit run with {more:?}")).exits(2)
+    };
+    let here = "Docker has no image whit-e2e/gone";
+    let tcp = format!("tcp://{port}");
+    for more in [
+        &[][..],
+        &[("DOCKER_HOST", "unix:///var/run/docker.sock")],
+        &[("DOCKER_HOST", &tcp)],
+        &[("DOCKER_CONTEXT", "port")],
+        &[("DOCKER_CONTEXT", "default")],
+        &[("DOCKER_CONTEXT", "far"), ("DOCKER_HOST", &tcp)],
+    ] {
+        asked(more).says(here);
+    }
+    let elsewhere = "engines of this machine only";
+    for (more, words) in [
+        (&[("DOCKER_HOST", "ssh://me@example.org")][..], elsewhere),
+        (&[("DOCKER_HOST", "tcp://192.0.2.1:2375")], elsewhere),
+        (
+            &[("DOCKER_HOST", &tcp), ("DOCKER_TLS_VERIFY", "1")],
+            elsewhere,
+        ),
+        (&[("DOCKER_CONTEXT", "far")], elsewhere),
+        (&[("DOCKER_CONTEXT", "gone")], "docker context ls"),
+        (
+            &[("DOCKER_HOST", "tcp://127.0.0.1:1")],
+            "cannot speak with Docker at 127.0.0.1:1",
+        ),
+    ] {
+        asked(more).says(words);
+    }
+    // The one that was chosen with `docker context use`.
+    let chosen = json!({ "currentContext": "far" }).to_string();
+    std::fs::write(bench.path("docker/config.json"), chosen).unwrap();
+    asked(&[]).says(elsewhere);
 }
 
 #[test]

@@ -75,6 +75,10 @@ pub enum Function {
     Iconv,
     /// `system`, `popen`: `/bin/sh -c`.
     Shell,
+    /// `setlocale` and its kin: the locale's data.
+    Locale,
+    /// The certificates that OpenSSL trusts where nobody names others.
+    Authorities,
 }
 
 impl Function {
@@ -90,6 +94,13 @@ impl Function {
             | b"gethostbyname2_r" | b"gethostbyaddr" | b"gethostbyaddr_r" => Self::Hosts,
             b"iconv_open" => Self::Iconv,
             b"system" | b"popen" => Self::Shell,
+            b"setlocale" | b"newlocale" | b"__newlocale" => Self::Locale,
+            b"SSL_CTX_set_default_verify_paths"
+            | b"SSL_CTX_set_default_verify_dir"
+            | b"SSL_CTX_set_default_verify_file"
+            | b"SSL_CTX_set_default_verify_store"
+            | b"X509_STORE_set_default_paths"
+            | b"X509_STORE_set_default_paths_ex" => Self::Authorities,
             _ => return None,
         })
     }

@@ -28,7 +28,7 @@ use self::search::{Loader, Object, Search};
 use super::surroundings;
 use super::{Analyzer, Found, How};
 use crate::elf::{ET_DYN, ET_EXEC, ElfError, Headers, OnDisk};
-use crate::index::{FileId, NodeKind};
+use crate::index::{FileId, NodeKind, PackageId};
 use crate::source::FatRoot;
 
 /// Objects of one chain of libraries that are looked at, at most.
@@ -39,8 +39,8 @@ pub struct Elf<'a> {
     root: &'a FatRoot,
     search: Search<'a>,
     modules: Modules,
-    /// Texts that cannot be read may name any character set.
-    any_charset: bool,
+    /// Packages that convert between character sets which no text names.
+    any_charset: BTreeSet<PackageId>,
     known: Mutex<HashMap<FileId, Known>>,
 }
 
@@ -57,15 +57,15 @@ impl<'a> Elf<'a> {
             root,
             search: Search::new(root),
             modules: Modules::read(root),
-            any_charset: false,
+            any_charset: BTreeSet::new(),
             known: Mutex::default(),
         }
     }
 
-    /// For an app in a language that is not read: it may convert between all
-    /// character sets.
-    pub fn with_any_charset(mut self, any: bool) -> Self {
-        self.any_charset = any;
+    /// For an app in a language that is not read: libraries of these packages
+    /// may convert between all character sets.
+    pub fn with_any_charset(mut self, packages: &BTreeSet<PackageId>) -> Self {
+        self.any_charset.clone_from(packages);
         self
     }
 
@@ -218,13 +218,29 @@ impl<'a> Elf<'a> {
             }
         }
         if is_glibc && imports.contains(&Function::Iconv) && !is_runtime {
-            let conversions = match self.any_charset {
+            let package = tree.node(object.file).package;
+            let conversions = match package.is_some_and(|id| self.any_charset.contains(&id)) {
                 true => self.modules.all_conversions(),
                 false => self.modules.conversions(&object.facts.charsets),
             };
             for (path, how) in conversions {
                 found.reach(tree, &path, how);
             }
+        }
+        // A program that is linked statically imports nothing, and names the
+        // folder.
+        let names_locales =
+            object.facts.is_static
+                && object.facts.strings.paths.iter().any(|path| {
+                    path == "/usr/lib/locale" || path == "/usr/lib/locale/locale-archive"
+                });
+        if imports.contains(&Function::Locale) || names_locales {
+            found.edges.extend(surroundings::locales(self.root));
+        }
+        // libssl hands on what others ask it for.
+        let name = tree.path(object.file).name();
+        if imports.contains(&Function::Authorities) && !is_openssl(name) {
+            found.edges.extend(surroundings::authorities(self.root));
         }
         // Python offers `os.system` to everybody; who uses it is seen in the
         // Python code.
@@ -277,7 +293,7 @@ impl<'a> Elf<'a> {
                 .edges
                 .extend(zones.into_iter().map(|id| (id, how.clone())));
         }
-        if object.facts.strings.authorities {
+        if object.facts.strings.authorities && !is_openssl(tree.path(object.file).name()) {
             found.edges.extend(surroundings::authorities(self.root));
         }
     }
@@ -357,10 +373,15 @@ impl Analyzer for Elf<'_> {
     }
 }
 
-/// Libraries that check certificates.
+/// Libraries that find certificate authorities by themselves.
 fn is_tls(name: &[u8]) -> bool {
-    const TLS: [&[u8]; 4] = [b"libssl.", b"libssl-", b"libgnutls", b"libnss3."];
-    TLS.iter().any(|prefix| name.starts_with(prefix))
+    name.starts_with(b"libgnutls") || name.starts_with(b"libnss3.")
+}
+
+/// OpenSSL's libraries name and offer everything; what counts is who asks.
+fn is_openssl(name: &[u8]) -> bool {
+    const OPENSSL: [&[u8]; 4] = [b"libssl.", b"libssl-", b"libcrypto.", b"libcrypto-"];
+    OPENSSL.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Paths that programs name without needing what is there now.

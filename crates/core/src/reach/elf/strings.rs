@@ -27,7 +27,8 @@ pub struct Strings {
     pub paths: BTreeSet<String>,
     /// It names the folder of time zones.
     pub zones: bool,
-    /// It names a file of certificate authorities, or the variable that does.
+    /// It names a file of certificate authorities, the variable that does, or
+    /// a function of OpenSSL's that reads them (for `dlsym`).
     pub authorities: bool,
 }
 
@@ -41,6 +42,8 @@ impl Strings {
             "/etc/ssl/certs/ca-certificates.crt",
             "/etc/ssl/cert.pem",
             "SSL_CERT_FILE",
+            "SSL_CTX_set_default_verify",
+            "X509_STORE_set_default_paths",
         ]
         .map(memchr::memmem::Finder::new);
         chunks(bytes, ranges, |chunk, first, last| {

@@ -320,6 +320,49 @@ fn files_that_come_late_wake_functions_of_earlier_ones() {
 }
 
 #[test]
+fn what_an_entry_starts_is_there_because_of_the_entry() {
+    let (tree, read) = written(&[
+        ("usr/bin/python3", "\x7fELF"),
+        ("app/web.py", ""),
+        ("app/jobs/__init__.py", ""),
+        ("app/jobs/worker.py", ""),
+        ("app/tasks.py", ""),
+    ]);
+    let facts = facts();
+    let id = |path: &str| tree.get(&ImagePath::from(path)).unwrap();
+    let entry = How::Entry("entry 'w'".to_owned());
+    let setting = Setting {
+        interpreter: Some(id("usr/bin/python3")),
+        first: vec!["app".into()],
+        starts: vec![
+            Start {
+                how: How::Command,
+                mains: vec![id("app/web.py")],
+                modules: Vec::new(),
+                words: Vec::new(),
+            },
+            Start {
+                how: entry.clone(),
+                mains: Vec::new(),
+                modules: vec!["jobs.worker".to_owned()],
+                words: vec!["--app=tasks:queue".to_owned()],
+            },
+        ],
+        ..Setting::default()
+    };
+    let python = Python::new(&tree, &read, &facts, setting, Distributions::default());
+    let roots = python.roots();
+    for (path, how) in [
+        ("app/web.py", &How::Command),
+        ("app/jobs/worker.py", &entry),
+        ("app/tasks.py", &entry),
+    ] {
+        let found = roots.iter().find(|(file, _)| *file == id(path));
+        assert_eq!(found.map(|(_, how)| how), Some(how), "{path}");
+    }
+}
+
+#[test]
 fn two_of_one_name_are_both_kept() {
     // The working directory may come before or behind the library.
     assert_reached(

@@ -1,7 +1,8 @@
-//! Scripts: who interprets them, and what shell scripts run.
+//! Scripts: who interprets them, and what shell scripts and settings run.
 
 mod commands;
 mod programs;
+mod settings;
 mod words;
 
 use std::fs::File;
@@ -47,6 +48,13 @@ impl<'a> Shell<'a> {
         Some(head)
     }
 
+    /// The content of a file that is no longer than scripts are.
+    fn whole(&self, file: FileId) -> Option<Vec<u8>> {
+        let fits = self.root.tree.node(file).size() <= MAX_SCRIPT;
+        let host = self.root.content(file).filter(|_| fits)?;
+        std::fs::read(host).ok()
+    }
+
     /// True for a script that a package brought and that is kept because its
     /// folder is: OpenSSL's `CA.pl` must not keep Perl.
     fn is_only_data(&self, file: FileId, cause: &Cause) -> bool {
@@ -64,6 +72,18 @@ impl<'a> Shell<'a> {
                     | How::Depends(_)
                     | How::Surroundings(_)
             )
+    }
+
+    /// True for a script in a package of Node that is kept because packages
+    /// stay whole: they hold scripts for those who build them. Who runs one
+    /// says so.
+    fn is_only_kept(&self, file: FileId, cause: &Cause) -> bool {
+        let tree = &self.root.tree;
+        let is_nodes = tree
+            .node(file)
+            .package
+            .is_some_and(|id| tree.package(id).kind == PackageKind::Node);
+        is_nodes && matches!(cause.how, How::PackageData(_))
     }
 
     fn script(&self, file: FileId, bytes: &[u8], found: &mut Found) {
@@ -94,17 +114,23 @@ impl Analyzer for Shell<'_> {
             return found;
         }
         if matches!(&cause.how, How::Runs(command) if command.starts_with(". ")) {
-            let host = self
-                .root
-                .content(file)
-                .filter(|_| node.size() <= MAX_SCRIPT);
-            if let Some(bytes) = host.and_then(|host| std::fs::read(host).ok()) {
+            if let Some(bytes) = self.whole(file) {
                 self.script(file, &bytes, &mut found);
             }
             return found;
         }
+        if settings::is_settings(&self.root.tree, file)
+            && let Some(bytes) = self.whole(file)
+            && let Ok(text) = std::str::from_utf8(&bytes)
+        {
+            found.edges = settings::named(&self.root.tree, &self.programs, text);
+            found.edges.retain(|(id, _)| *id != file);
+        }
         // A module's first line is for those who run it as a program.
         if matches!(cause.how, How::Import(_)) {
+            return found;
+        }
+        if self.is_only_kept(file, cause) {
             return found;
         }
         let Some(bytes) = self.read(file) else {
@@ -298,6 +324,29 @@ mod tests {
         assert_eq!(
             test.names(&follow(How::Runs("CA.pl".into())).edges),
             ["/usr/bin/perl"]
+        );
+    }
+
+    #[test]
+    fn a_script_in_a_package_of_node_waits_for_who_runs_it() {
+        let mut test = root(
+            &[
+                "*app/node_modules/a/build.sh = #!/bin/bash\\nnpm run x\\n @a",
+                "*bin/bash",
+                "*bin/npm",
+            ],
+            &[],
+        );
+        test.kind("a", PackageKind::Node);
+        let follow = |how| {
+            let cause = Cause { from: None, how };
+            let script = test.id("app/node_modules/a/build.sh");
+            test.names(&Shell::new(&test.root).follow_caused(script, &cause).edges)
+        };
+        assert!(follow(How::PackageData("a".into())).is_empty());
+        assert_eq!(
+            follow(How::Runs("build.sh".into())),
+            ["/bin/bash", "/bin/npm"]
         );
     }
 

@@ -78,7 +78,7 @@ impl CraftError {
                 .first()
                 .map(|first| format!("name the one to start: whit build . -- {first}")),
             CraftError::NoLibrary { package, .. } => Some(format!(
-                "name the Debian package that has it: --package {package}; or link it statically"
+                "name the Debian package that has it: --package {package}; take the release that it was built on: --suite bookworm; or link it statically"
             )),
             _ => None,
         }

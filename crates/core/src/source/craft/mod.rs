@@ -118,7 +118,10 @@ fn wanted(code: i32, output: &str) -> (Vec<String>, String) {
 
 /// What a build may read: the project without what a build on the host left.
 fn sources(project: &Project, craft: &Craft) -> Result<Vec<Listed>, CraftError> {
-    let mut files = super::ignore::list_sources(&project.root)?.files;
+    let mut files = match &project.file {
+        Some(file) => super::ignore::one(file)?.files,
+        None => super::ignore::list_sources(&project.root)?.files,
+    };
     files.retain(|file| {
         !file
             .path

@@ -150,7 +150,7 @@ fn place(
     made: &Made,
     tools: &Tools<'_>,
 ) -> Result<(Project, Option<PathBuf>), CookError> {
-    if !craft.is_program() {
+    if !craft.stands_alone {
         return Ok((project.clone(), made.built.clone()));
     }
     let names: Vec<String> = made
@@ -267,7 +267,7 @@ impl Kitchen<'_> {
             detected: Vec::new(),
         };
         let mut needs = Needs {
-            is_static: craft.is_program(),
+            is_static: craft.stands_alone,
             ..Needs::default()
         };
         for program in &made.programs {
@@ -298,7 +298,7 @@ impl Kitchen<'_> {
                 &self.indexes()?,
             )?,
         };
-        if craft.is_program() {
+        if craft.stands_alone {
             let because = match needs.is_static {
                 true => "packages were asked for".to_owned(),
                 false => format!("the program is linked to {}", list(&needs.libraries)),

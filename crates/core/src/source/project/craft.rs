@@ -29,6 +29,11 @@ pub struct Craft {
     pub sources: &'static [&'static str],
     /// Names of folders that hold what a build on the host left.
     pub leftovers: &'static [&'static str],
+    /// What comes out are programs, which need no runtime but libraries.
+    pub stands_alone: bool,
+    /// Folders of dependencies, relative to the working directory, that stay
+    /// whole: nothing follows what their language asks for by name.
+    pub whole: &'static [&'static str],
 }
 
 /// A shell script (`sh -e`) that runs in the build root with the host's
@@ -86,6 +91,8 @@ impl Craft {
             path: Vec::new(),
             sources: &[],
             leftovers: &[],
+            stands_alone: true,
+            whole: &[],
         }
     }
 
@@ -129,12 +136,6 @@ impl Craft {
             because: format!("only the build of {} reads it", self.language),
         }));
         listing.left_out.sort();
-    }
-
-    /// It is made of executables that stand on the C library alone, or on
-    /// nothing.
-    pub fn is_program(&self) -> bool {
-        self.runtime.is_empty()
     }
 }
 

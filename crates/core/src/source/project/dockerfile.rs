@@ -34,6 +34,9 @@ pub struct DockerFacts {
     pub volumes: Vec<String>,
     /// `COPY` and `ADD` from the project, in order.
     pub copies: Vec<Copy>,
+    /// `COPY --from` of an earlier stage, with the paths that the project's files
+    /// have here; no source where it is about something else.
+    pub stage_copies: Vec<Copy>,
     /// The tag of the first `python:` image among all stages: `3.12-slim`.
     pub python_tag: Option<String>,
     /// Requirements files that a `RUN` of any stage names with `-r`.
@@ -86,9 +89,73 @@ pub fn parse(text: &str, path: &Path) -> Result<DockerFacts, ProjectError> {
     for index in lineage(&stages, last, &globals) {
         for instruction in stages[index].instructions {
             apply(instruction, &mut facts, &mut variables, &globals);
+            if let Instruction::Copy(copy) = instruction {
+                let workdir = facts.workdir.clone();
+                let place = (copy.dest.value.as_ref(), workdir.as_deref());
+                let found =
+                    stage_copy(&stages[..last], &copy.options, &copy.src, place, &variables);
+                facts.stage_copies.extend(found);
+            }
         }
     }
     Ok(facts)
+}
+
+/// What `COPY --from=STAGE` takes, as paths of the project: an earlier stage has
+/// the project in its working directory.
+fn stage_copy(
+    stages: &[Stage<'_, '_>],
+    options: &[Flag<'_>],
+    sources: &[Source<'_>],
+    (dest, workdir): (&str, Option<&str>),
+    variables: &Variables,
+) -> Option<Copy> {
+    let from = options.iter().find(|flag| flag.name.value == "from")?;
+    let name = expand(&from.value.as_ref()?.value, variables);
+    let by_name = |stage: &Stage<'_, '_>| {
+        let known = stage.from.as_.as_ref();
+        known.is_some_and(|(_, known)| known.value.eq_ignore_ascii_case(&name))
+    };
+    let index = stages
+        .iter()
+        .position(by_name)
+        .or_else(|| name.parse().ok());
+    let home = index.and_then(|index| workdir_of(stages, index))?;
+    let home = whit_oci::ImagePath::clamped(&home);
+    let sources = sources.iter().filter_map(|source| {
+        let Source::Path(path) = source else {
+            return None;
+        };
+        let path = whit_oci::ImagePath::clamped(expand(&path.value, variables));
+        match std::str::from_utf8(path.strip_prefix(&home)?).ok()? {
+            "" => Some(".".to_owned()),
+            below => Some(below.to_owned()),
+        }
+    });
+    let sources: Vec<String> = sources.collect();
+    let dest = expand(dest, variables);
+    let mut full = absolute(&dest, workdir);
+    if dest.ends_with('/') || dest == "." {
+        full.push('/');
+    }
+    Some(Copy {
+        sources,
+        dest: full,
+    })
+}
+
+/// The working directory at the end of a stage.
+fn workdir_of(stages: &[Stage<'_, '_>], index: usize) -> Option<String> {
+    let stage = stages.get(index)?;
+    let mut workdir = None;
+    for instruction in stage.instructions {
+        if let Instruction::Workdir(found) = instruction {
+            let dir = expand(found.arguments.value.trim(), &Variables::new());
+            workdir = Some(absolute(&dir, workdir.as_deref()));
+        }
+    }
+    // Without one, `COPY . .` fills the root, or Go's and Cargo's images' own.
+    Some(workdir.unwrap_or_else(|| "/".to_owned()))
 }
 
 /// The stages that make up stage `last`, the lowest first.
@@ -414,6 +481,30 @@ mod tests {
 
     fn facts(text: &str) -> DockerFacts {
         parse(text, Path::new("Dockerfile")).unwrap()
+    }
+
+    #[test]
+    fn what_the_last_stage_takes_of_the_project_from_another() {
+        let found = facts(
+            "FROM golang AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /out/server\n\
+             FROM scratch\nCOPY --from=build /out/server /server\n\
+             COPY --from=build /src/static /static\nCOPY --from=0 /src/ /all/\n\
+             COPY --from=example.org/x /y /z\nENTRYPOINT [\"/server\"]\n",
+        );
+        let copies: Vec<(&[String], &str)> = found
+            .stage_copies
+            .iter()
+            .map(|copy| (copy.sources.as_slice(), copy.dest.as_str()))
+            .collect();
+        assert_eq!(
+            copies,
+            [
+                (&[][..], "/server"),
+                (&["static".to_owned()][..], "/static"),
+                (&[".".to_owned()][..], "/all/"),
+            ]
+        );
+        assert!(found.copies.is_empty());
     }
 
     #[test]

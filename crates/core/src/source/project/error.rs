@@ -27,8 +27,14 @@ pub enum ProjectError {
     TooLarge { path: PathBuf },
     #[error("{path}: {problem}")]
     Syntax { path: PathBuf, problem: String },
-    #[error("no project in {path}: nothing there of Python, Node, Go, Rust or C")]
+    #[error("no project in {path}: nothing there of Python, Node, Go, Rust, Java or C")]
     NothingKnown { path: PathBuf },
+    #[error("{path}: {what}")]
+    Unsupported {
+        path: PathBuf,
+        what: &'static str,
+        instead: &'static str,
+    },
     #[error("{path} has no {wanted}: it is a {language} library, and an image needs a program")]
     NoProgram {
         language: &'static str,
@@ -115,6 +121,7 @@ impl ProjectError {
                 "whit build {dir} --python 3.11   or   whit build {dir} --python 3.13",
                 dir = shown(dir)
             )),
+            ProjectError::Unsupported { instead, .. } => Some((*instead).to_owned()),
             ProjectError::NoNode { .. } => Some(
                 "take an image that has it as the runtime: --base IMAGE".to_owned(),
             ),

@@ -183,12 +183,15 @@ impl Project {
             }
         }
         self.copies = docker.copies.clone();
+        if let Language::Other(_) = &self.language {
+            self.copies.extend(docker.stage_copies.iter().cloned());
+        }
         if !self.copies.is_empty() {
             let count = self.copies.len();
             self.say(
                 "files",
                 "where the Dockerfile copies them",
-                format!("its last stage has {count} COPY from the project"),
+                format!("its last stage has {count} COPY"),
             );
         }
         let mut dropped = Vec::new();

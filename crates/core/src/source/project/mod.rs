@@ -166,7 +166,7 @@ pub fn detect(
     base: Option<&Base>,
 ) -> Result<Project, ProjectError> {
     if dir.is_file() {
-        return match languages::of_file(dir)? {
+        return match languages::of_file(dir, settings)? {
             Some(known) => program(dir, settings, base, known),
             None => script(dir, settings, base),
         };
@@ -312,11 +312,15 @@ fn program(
 
 /// Refuses what cannot be wanted together with a base.
 pub fn check_with_base(settings: &Settings, base: &str) -> Result<(), ProjectError> {
-    let packages = settings.build_packages.iter().flatten().next();
-    let setting = match (&settings.suite, packages) {
-        (Some(suite), _) => format!("--suite {suite}"),
-        (None, Some(package)) => format!("--build-package {package}"),
-        (None, None) => return Ok(()),
+    let first = |packages: &Option<Vec<String>>| packages.iter().flatten().next().cloned();
+    let setting = if let Some(suite) = &settings.suite {
+        format!("--suite {suite}")
+    } else if let Some(package) = first(&settings.build_packages) {
+        format!("--build-package {package}")
+    } else if let Some(package) = first(&settings.packages) {
+        format!("--package {package}")
+    } else {
+        return Ok(());
     };
     Err(ProjectError::NotWithBase {
         setting,
@@ -496,6 +500,15 @@ impl Project {
             command,
             ..self.clone()
         }
+    }
+
+    /// Globs of dependencies that stay whole.
+    pub fn kept_whole(&self) -> Vec<String> {
+        let Language::Other(craft) = &self.language else {
+            return Vec::new();
+        };
+        let inside = |folder: &&str| self.workdir.join(folder).to_string();
+        craft.whole.iter().map(inside).collect()
     }
 
     /// The same project with other things around it.

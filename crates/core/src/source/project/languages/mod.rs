@@ -3,11 +3,13 @@
 
 mod c;
 mod go;
+mod java;
 mod node;
 mod node_version;
 mod program;
 mod rust;
 
+use std::io::Read;
 use std::path::Path;
 
 use super::craft::Craft;
@@ -77,7 +79,7 @@ impl Known {
 type Find = fn(&Clues<'_>) -> Result<Option<Known>, ProjectError>;
 
 /// Languages whose manifest says what the folder is.
-const BY_MANIFEST: [Find; 3] = [go::find, rust::find, node::find];
+const BY_MANIFEST: [Find; 4] = [go::find, rust::find, node::find, java::find];
 
 /// A `Makefile` is also how other projects run their chores: asked last.
 const BY_BUILD_FILE: [Find; 1] = [c::find];
@@ -91,8 +93,11 @@ pub fn by_build_file(clues: &Clues<'_>) -> Result<Option<Known>, ProjectError> {
 }
 
 /// A finished program that was named in the place of a folder.
-pub fn of_file(file: &Path) -> Result<Option<Known>, ProjectError> {
-    program::find(file)
+pub fn of_file(file: &Path, settings: &Settings) -> Result<Option<Known>, ProjectError> {
+    match program::find(file, settings)? {
+        Some(known) => Ok(Some(known)),
+        None => java::of_file(file, settings),
+    }
 }
 
 fn first(finds: &[Find], clues: &Clues<'_>) -> Result<Option<Known>, ProjectError> {
@@ -112,8 +117,23 @@ impl Clues<'_> {
 
     /// Debian's release for tools: the one that was asked for, else the newest.
     fn suite(&self) -> Result<&'static str, ProjectError> {
-        super::python::suite_of(self.settings).map(|suite| suite.unwrap_or("trixie"))
+        suite(self.settings)
     }
+}
+
+fn suite(settings: &Settings) -> Result<&'static str, ProjectError> {
+    super::python::suite_of(settings).map(|suite| suite.unwrap_or("trixie"))
+}
+
+fn starts_with(file: &Path, magic: &[u8]) -> Result<bool, ProjectError> {
+    let mut start = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|file| file.take(magic.len() as u64).read_to_end(&mut start))
+        .map_err(|source| ProjectError::Read {
+            path: file.to_owned(),
+            source,
+        })?;
+    Ok(start == magic)
 }
 
 /// A word of a shell script that means itself.

@@ -104,29 +104,40 @@ enum Kind {
     Berry,
 }
 
-/// A package manager of the registry: its package, version and hash.
+/// A package manager of the registry: its package, version and hash, and the
+/// program in it.
 struct Tool {
+    program: &'static str,
+    script: &'static str,
     package: &'static str,
     version: &'static str,
     integrity: &'static str,
 }
 
 const PNPM_10: Tool = Tool {
+    program: "pnpm",
+    script: "bin/pnpm.cjs",
     package: "pnpm",
     version: "10.15.0",
     integrity: "sha512-SG68JZ0+mZpOhpHOA7XKxKccvso5Nyqbdiy1AM/fCHPiyxar49lRse4s8BJQPwJ7mLZYTk3yJSTgx0UNnseqew==",
 };
 const PNPM_8: Tool = Tool {
+    program: "pnpm",
+    script: "bin/pnpm.cjs",
     package: "pnpm",
     version: "8.15.9",
     integrity: "sha512-SZQ0ydj90aJ5Tr9FUrOyXApjOrzuW7Fee13pDzL0e1E6ypjNXP0AHDHw20VLw4BO3M1XhQHkyik6aBYWa72fgQ==",
 };
 const YARN: Tool = Tool {
+    program: "yarn",
+    script: "bin/yarn.js",
     package: "yarn",
     version: "1.22.22",
     integrity: "sha512-prL3kGtyG7o9Z9Sv8IPfBNrWTDmXB4Qbes8A9rEzt6wkJV8mUvoirjU0Mp3GGAU06Y0XQyA3/2/RQFVuK7MTfg==",
 };
 const BERRY: Tool = Tool {
+    program: "yarn",
+    script: "bin/yarn.js",
     package: "@yarnpkg/cli-dist",
     version: "4.9.2",
     integrity: "sha512-qrMyWzvEnWhaWOflvE1pGxWGiVOPsO/q4XfGCeRPnLU8ECkvhrhJEfCNakcy3s3VHcApBASQ4fmL0sOEw6xtZQ==",
@@ -162,6 +173,8 @@ pub fn find(clues: &Clues<'_>) -> Result<Option<Known>, ProjectError> {
     craft.tools = vec!["npm".to_owned()];
     craft.env = vec![("NODE_ENV", "production")];
     craft.path = vec!["node_modules/.bin"];
+    craft.stands_alone = false;
+    craft.whole = &["node_modules"];
     let node = demand.choose(clues)?;
     craft.suite = node.suite;
     craft.steps = steps(&manager, build.is_some(), has_dependencies(&package));
@@ -392,8 +405,8 @@ impl Tool {
         let fetch = match own {
             Some(_) => "npm install --ignore-scripts --no-audit --no-fund".to_owned(),
             None => format!(
-                "printf %s '{{\"lockfileVersion\":3,\"requires\":true,\"packages\":{{\"\":{{\"dependencies\":{{\"{package}\":\"{version}\"}}}},\"node_modules/{package}\":{{\"version\":\"{version}\",\"integrity\":\"{}\"}}}}}}' >package-lock.json; npm ci --ignore-scripts --no-audit --no-fund",
-                self.integrity
+                "printf %s '{{\"lockfileVersion\":3,\"requires\":true,\"packages\":{{\"\":{{\"dependencies\":{{\"{package}\":\"{version}\"}}}},\"node_modules/{package}\":{{\"version\":\"{version}\",\"integrity\":\"{}\",\"bin\":{{\"{}\":\"{}\"}}}}}}}}' >package-lock.json; npm ci --ignore-scripts --no-audit --no-fund",
+                self.integrity, self.program, self.script
             ),
         };
         let name = package.trim_start_matches('@').replace('/', "-");

@@ -1,0 +1,2 @@
+const dns = require("dns").promises;
+module.exports = async ({ name = "localhost" }) => dns.lookup(name);

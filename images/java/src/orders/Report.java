@@ -1,0 +1,5 @@
+package orders;
+
+public interface Report {
+    String print(String argument) throws Exception;
+}

@@ -1,0 +1,1 @@
+process_sql -c "INSERT INTO people VALUES ('Barbara Liskov', 1939)"

@@ -1,0 +1,2 @@
+#!/bin/sh
+date -u +%s | tee /tmp/job
