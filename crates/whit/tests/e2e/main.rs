@@ -27,6 +27,7 @@ mod interrupts;
 mod killed;
 mod languages;
 mod lint;
+mod platforms;
 mod projects;
 mod proof;
 mod recipe;
