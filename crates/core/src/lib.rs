@@ -13,6 +13,7 @@ pub mod index;
 pub mod inventory;
 pub mod lint;
 pub mod lock;
+pub mod matrix;
 pub mod observe;
 pub mod pipeline;
 pub mod plan;

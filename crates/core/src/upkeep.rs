@@ -12,7 +12,7 @@ use crate::workspace::{self, Workspace};
 
 /// A cache by its name, what it holds, and where its entries are: `*` is any
 /// name, and what it stands for at the end is one entry.
-const CACHES: [(&str, &str, &[&str]); 7] = [
+const CACHES: [(&str, &str, &[&str]); 8] = [
     (
         "blobs",
         "layers of registries",
@@ -36,6 +36,7 @@ const CACHES: [(&str, &str, &[&str]); 7] = [
     ("bytecode", "compiled modules", &["bytecode/*/*"]),
     ("stripped", "stripped libraries", &["stripped/*"]),
     ("layers", "layers that whit made", &["layers/*"]),
+    ("matrix", "results of `whit matrix`", &["matrix/*"]),
 ];
 
 /// How large a cache is.

@@ -57,6 +57,11 @@ impl CacheDirs {
         self.folder("layers")
     }
 
+    /// What came of the Dockerfiles of a matrix, by what they were made of.
+    pub fn matrix(&self) -> io::Result<PathBuf> {
+        self.folder("matrix")
+    }
+
     fn folder(&self, name: &str) -> io::Result<PathBuf> {
         let folder = self.root.join(name);
         DirBuilder::new()

@@ -143,6 +143,15 @@ pub enum Command {
     #[command(after_help = LINT_EXAMPLES)]
     Lint(Lint),
 
+    /// Build and run many Dockerfiles, and tell which work, why others don't, how large each is
+    ///
+    /// Takes every Dockerfile.PROGRAM[.BUILD[.RUN]][.err], Dockerfile-NAME and
+    /// NAME.Dockerfile of a folder, which is the context of the builds. Rows of
+    /// the same program are compared with each other; names with .err are
+    /// expected to fail. Exits with 1 if one is not as its name says.
+    #[command(after_help = MATRIX_EXAMPLES)]
+    Matrix(Box<Matrix>),
+
     /// Print a completion script for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -162,6 +171,7 @@ impl Command {
             Self::Lint(args) => args.json,
             Self::Compare(args) => args.form.json,
             Self::Config(args) => args.build.output.json,
+            Self::Matrix(args) => args.form.json,
             Self::Recipe(_)
             | Self::Init(_)
             | Self::Why(_)
@@ -262,6 +272,16 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   whit run fastapi.tar -p 8080:8000   # http://127.0.0.1:8080 answers
   whit run hello.tar -- --name Bob";
+
+const MATRIX_EXAMPLES: &str = "\
+Examples:
+  whit matrix examples/matrix
+  whit matrix . --only 'Dockerfile.hello-*' --jobs 4 --engine podman
+  whit matrix . --markdown > MATRIX.md
+  whit matrix . --compose compose.yaml     # writes the file and builds nothing
+
+What came of a Dockerfile is kept, and tried again when it, its context or its bases
+changed. Builds that failed are always tried again.";
 
 const LINT_EXAMPLES: &str = "\
 Examples:
@@ -695,6 +715,39 @@ pub struct Compare {
     /// Write a page with bar charts; it needs nothing but a browser
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Matrix {
+    /// The folder with the Dockerfiles, and what they copy
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Dockerfiles to take, by their names
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// How many to build and run at the same time
+    #[arg(short, long, value_name = "NUMBER", default_value = "2",
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Write a Compose file of the same matrix, and do nothing else; `-` prints it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub compose: Option<PathBuf>,
+    /// Leave out what `whit shrink` would make of those that work
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Seconds that an image may take until it ends or listens
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub start_timeout: u64,
+    /// Let the steps of the builds use the host's network; images run without one
+    #[arg(long, value_name = "WHICH", default_value = "none")]
+    pub network: NetworkChoice,
+    /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
+    #[arg(long, value_name = "SPEED")]
+    pub bandwidth: Vec<Bandwidth>,
+    #[command(flatten)]
+    pub building: Building,
+    #[command(flatten)]
+    pub form: Form,
 }
 
 #[derive(Debug, Args)]

@@ -54,6 +54,7 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Run(args) => interruptible(|place| commands::run::run(&args, place, screen)),
         Command::Recipe(args) => interruptible(|place| commands::recipe::run(&args, place, screen)),
         Command::Lint(args) => commands::lint::run(&args, screen),
+        Command::Matrix(args) => interruptible(|place| commands::matrix::run(&args, place, screen)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "whit", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

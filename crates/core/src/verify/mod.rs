@@ -26,6 +26,11 @@ use crate::observe::{Answer, Kind, Observation, Outcome, Probe};
 pub use evidence::Evidence;
 pub(crate) use evidence::printable;
 
+/// True if two texts say the same, paths of tracebacks and the like aside.
+pub(crate) fn same_words(one: &str, other: &str) -> bool {
+    text::same_text(&[one], other)
+}
+
 /// What the comparison came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {

@@ -83,6 +83,14 @@ pub struct FailedStep {
 }
 
 impl FailedStep {
+    /// The same, for who tells the line apart.
+    pub fn without_line(&self) -> Self {
+        Self {
+            line: None,
+            ..self.clone()
+        }
+    }
+
     /// True if a name was not found or a host not reached.
     fn network(&self) -> bool {
         let instruction = self.instruction.as_deref().unwrap_or_default();

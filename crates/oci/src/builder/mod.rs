@@ -180,10 +180,22 @@ impl Builder {
         })
     }
 
+    /// The id of an image that the engine has; `None` if it has none of this
+    /// name.
+    pub fn id_of(&self, name: &str) -> Result<Option<String>, BuildError> {
+        match self.id(name) {
+            Ok(id) => Ok(Some(id)),
+            Err(BuildError::Said { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn id(&self, name: &str) -> Result<String, BuildError> {
-        let format: [&str; 3] = match self.engine {
-            BuildEngine::Docker | BuildEngine::Podman => ["inspect", "--format", "{{.Id}}"],
-            BuildEngine::Buildah => ["inspect", "--type=image", "--format={{.FromImageID}}"],
+        let format: &[&str] = match self.engine {
+            BuildEngine::Docker | BuildEngine::Podman => {
+                &["image", "inspect", "--format", "{{.Id}}"]
+            }
+            BuildEngine::Buildah => &["inspect", "--type=image", "--format={{.FromImageID}}"],
         };
         let mut command = Command::new(self.engine.program());
         command.args(format).arg(name);

@@ -165,12 +165,17 @@ fn without_time(line: &str) -> &str {
     }
 }
 
-/// The last words of a step that are not the builder's.
+/// What a step said that is not the builder's: its first error, or else its
+/// last words.
 fn said(lines: &[&str], of_builder: &[&str]) -> String {
-    let line = lines.iter().rfind(|line| {
+    let own = lines.iter().filter(|line| {
         let by_builder = of_builder.iter().any(|start| line.starts_with(start));
         !line.trim().is_empty() && !by_builder
     });
+    let is_error = |line: &&&str| {
+        line.starts_with("E: ") || line.starts_with("ERROR") || line.contains("error: ")
+    };
+    let line = own.clone().find(is_error).or_else(|| own.last());
     line.map_or("it failed without a word", |line| line.trim())
         .to_owned()
 }
@@ -410,6 +415,22 @@ ERROR: failed to solve: nosuch:image: failed to resolve source metadata: not fou
                 None
             )
         );
+    }
+
+    #[test]
+    fn a_compiler_says_more_after_its_error() {
+        let lines = [
+            " ---> Running in 5818ae8c0902",
+            "x.c: In function 'main':",
+            "x.c:2:39: error: expected expression before ';' token",
+            "    2 |     return ;;",
+            "      |            ^",
+        ];
+        assert_eq!(
+            said(&lines, &[" ---> "]),
+            "x.c:2:39: error: expected expression before ';' token"
+        );
+        assert_eq!(said(&lines[3..4], &[]), "2 |     return ;;");
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub fn build(
     built.map_err(failed)
 }
 
-fn failed(error: BuildError) -> Failure {
+pub fn failed(error: BuildError) -> Failure {
     let hint = error.hint();
     Failure::input(error).hint(hint)
 }

@@ -10,6 +10,7 @@ pub mod explore;
 pub mod init;
 mod inventory;
 pub mod lint;
+pub mod matrix;
 mod platform;
 pub mod recipe;
 pub mod run;

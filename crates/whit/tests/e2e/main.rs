@@ -27,6 +27,7 @@ mod interrupts;
 mod killed;
 mod languages;
 mod lint;
+mod matrix;
 mod platforms;
 mod projects;
 mod proof;

@@ -9,6 +9,7 @@ pub mod cache;
 mod facts;
 #[doc(hidden)]
 pub mod fuzzing;
+mod loading;
 mod modules;
 mod search;
 mod strings;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use whit_oci::ImagePath;
 
 pub use facts::{Facts, Function, Target};
+pub use loading::Loading;
 pub use strings::Strings;
 
 use self::modules::Modules;

@@ -1,0 +1,3 @@
+import numpy
+
+print("Hello from numpy:", int(numpy.arange(10).sum()))

@@ -1,0 +1,3 @@
+FROM alpine:3.17
+COPY windows.sh /
+ENTRYPOINT ["/windows.sh"]
