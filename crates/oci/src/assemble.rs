@@ -16,7 +16,7 @@ use crate::{Digest, ImageConfig};
 
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 /// The name of an image in an index.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -54,7 +54,7 @@ pub use path::{ImagePath, PathError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
 pub use registry::{RegistryError, RegistryMirror, RegistrySettings, Unreachable};
-pub use staged::{Staged, stage};
+pub use staged::{Staged, stage, stage_index};
 pub use transports::Transports;
 pub use ustar::EntryError;
 pub use write_error::WriteError;

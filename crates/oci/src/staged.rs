@@ -5,15 +5,19 @@
 //! which makes them an image, last; what goes to a registry or an engine is a
 //! file of whit's own until it is handed over.
 
+mod platforms;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::{TempDir, TempPath};
 
-use crate::assemble::{self, Assembled, LAYOUT, blob_path};
+pub use platforms::stage_index;
+
+use crate::assemble::{self, Assembled, Document, LAYOUT, blob_path};
 use crate::destination::Destination;
 use crate::draft::{self, parent};
 use crate::layer_writer::WrittenLayer;
@@ -182,12 +186,41 @@ fn docker_archive(
     archive(file, &files, image, layers, created)
 }
 
+/// A file of a layout's blobs.
+struct Blob {
+    /// Its path in the layout.
+    name: String,
+    path: PathBuf,
+    size: u64,
+}
+
 /// Writes an archive of `files` and of the image's blobs.
 fn archive(
     place: &Path,
     files: &[(&str, &[u8])],
     image: &Assembled,
     layers: &[WrittenLayer],
+    created: i64,
+) -> Result<Temporary, WriteError> {
+    let mut seen = BTreeSet::new();
+    let blobs: Vec<Blob> = layers
+        .iter()
+        .filter(|layer| seen.insert(layer.digest))
+        .map(|layer| Blob {
+            name: blob_path(&layer.digest),
+            path: layer.path.clone(),
+            size: layer.size,
+        })
+        .collect();
+    let documents = [&image.config, &image.manifest];
+    write_archive(place, files, &documents, &blobs, created)
+}
+
+fn write_archive(
+    place: &Path,
+    files: &[(&str, &[u8])],
+    documents: &[&Document],
+    blobs: &[Blob],
     created: i64,
 ) -> Result<Temporary, WriteError> {
     check_archive(place)?;
@@ -213,16 +246,15 @@ fn archive(
     for path in ["blobs", "blobs/sha256"] {
         tar.append(&entry(path, Kind::Dir), &mut io::empty())?;
     }
-    for document in [&image.config, &image.manifest] {
+    for document in documents {
         let mut bytes = &document.bytes[..];
         let path = blob_path(&document.digest);
         tar.append(&file_of(&path, bytes.len() as u64), &mut bytes)?;
     }
-    let mut seen = BTreeSet::new();
-    for layer in layers.iter().filter(|layer| seen.insert(layer.digest)) {
-        let mut blob = File::open(&layer.path)
-            .map_err(|source| WriteError::io("read", &layer.path, source))?;
-        tar.append(&file_of(&blob_path(&layer.digest), layer.size), &mut blob)?;
+    for blob in blobs {
+        let mut file =
+            File::open(&blob.path).map_err(|source| WriteError::io("read", &blob.path, source))?;
+        tar.append(&file_of(&blob.name, blob.size), &mut file)?;
     }
     tar.finish()?
         .flush()
@@ -237,16 +269,9 @@ fn layout(
     layers: &[WrittenLayer],
     entry: Value,
 ) -> Result<Temporary, WriteError> {
-    let exists = check_layout(place)?;
-    // Inside, because an existing folder may be a mount point and its parent
-    // another file system.
-    let above = if exists { place } else { parent(place) };
+    let (dir, lock, exists) = new_layout(place)?;
     let failed = |source| WriteError::io("write", place, source);
-    let (dir, lock) = draft::folder(place, above).map_err(|error| failed(error.kind().into()))?;
-
     let blobs = dir.path().join("blobs/sha256");
-    fs::create_dir_all(&blobs).map_err(failed)?;
-    fs::write(dir.path().join("oci-layout"), LAYOUT).map_err(failed)?;
     for document in [&image.config, &image.manifest] {
         fs::write(blobs.join(document.digest.hex()), &document.bytes).map_err(failed)?;
     }
@@ -263,6 +288,20 @@ fn layout(
             _lock: lock,
         },
     })
+}
+
+/// A layout without images under a temporary name, its lock, and whether there is one at
+/// `place`.
+fn new_layout(place: &Path) -> Result<(TempDir, File, bool), WriteError> {
+    let exists = check_layout(place)?;
+    // Inside, because an existing folder may be a mount point and its parent
+    // another file system.
+    let above = if exists { place } else { parent(place) };
+    let failed = |source| WriteError::io("write", place, source);
+    let (dir, lock) = draft::folder(place, above).map_err(|error| failed(error.kind().into()))?;
+    fs::create_dir_all(dir.path().join("blobs/sha256")).map_err(failed)?;
+    fs::write(dir.path().join("oci-layout"), LAYOUT).map_err(failed)?;
+    Ok((dir, lock, exists))
 }
 
 /// Moves the blobs of `staged`, a layout inside `place`, over to `place` and

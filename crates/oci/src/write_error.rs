@@ -38,6 +38,8 @@ pub enum WriteError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("{0} holds the image of one platform, not of several")]
+    OnePlatform(String),
     #[error("{0} seconds since the epoch is not a date that an image can carry")]
     Time(i64),
 }
@@ -65,6 +67,10 @@ impl WriteError {
             )),
             Self::NotAFile(_) => Some("choose another name".to_owned()),
             Self::BadIndex { .. } => Some("write to a new folder with -o oci:DIR".to_owned()),
+            Self::OnePlatform(_) => Some(
+                "name one platform, or write to oci:DIR, oci-archive:FILE or docker://NAME"
+                    .to_owned(),
+            ),
             Self::Registry(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Content { .. } | Self::Length { .. } | Self::Entry { .. } | Self::Time(_) => None,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result, io_error};
 use crate::identity::Identity;
-use crate::{Command, Network, Running, Spec, Stdin, Upper};
+use crate::{Command, Emulator, Network, Running, Spec, Stdin, Upper};
 
 /// What sandboxes can do on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,32 @@ pub fn check() -> Result<Abilities> {
     })
 }
 
+/// Tries if the kernel takes an emulator's rule in a sandbox (Linux 6.7 and
+/// later do).
+///
+/// # Errors
+/// What the kernel or the host says to it.
+pub fn emulates(emulator: &Emulator) -> Result<()> {
+    match start_nothing(false, Some(emulator.clone()))? {
+        Ok(_) | Err(Error::Start { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 fn try_out(trace: bool) -> Result<Ability> {
+    match start_nothing(trace, None)? {
+        // All that is missing is the program: everything before it worked.
+        Ok(_) | Err(Error::Start { .. }) => Ok(Ability::Works),
+        Err(error @ Error::Refused { .. }) => Ok(Ability::Refused {
+            reason: error.to_string(),
+            remedy: error.hint().unwrap_or_default(),
+        }),
+        Err(other) => Err(other),
+    }
+}
+
+/// Starts a program that does not exist in an empty root.
+fn start_nothing(trace: bool, emulator: Option<Emulator>) -> Result<Result<Running>> {
     let folder = tempfile::tempdir()
         .map_err(|error| io_error("making an empty root to try sandboxes with", error))?;
     let spec = Spec {
@@ -61,6 +86,7 @@ fn try_out(trace: bool) -> Result<Ability> {
         network: Network::Private,
         hostname: "whit".into(),
         max_processes: 16,
+        emulator,
     };
     let command = Command {
         argv: vec!["/nothing".into()],
@@ -72,15 +98,7 @@ fn try_out(trace: bool) -> Result<Ability> {
         stdin: Stdin::Null,
         trace,
     };
-    match Running::start(&spec, &command) {
-        // All that is missing is the program: everything before it worked.
-        Ok(_) | Err(Error::Start { .. }) => Ok(Ability::Works),
-        Err(error @ Error::Refused { .. }) => Ok(Ability::Refused {
-            reason: error.to_string(),
-            remedy: error.hint().unwrap_or_default(),
-        }),
-        Err(other) => Err(other),
-    }
+    Ok(Running::start(&spec, &command))
 }
 
 /// The error for something that the host refuses, with a remedy that fits it.

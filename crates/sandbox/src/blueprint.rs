@@ -52,6 +52,8 @@ pub(crate) struct Blueprint<'a> {
     pub binds: &'a [Bind<'a>],
     pub small_files: &'a [SmallFile<'a>],
     pub cwd: &'a CStr,
+    /// A rule for binfmt_misc.
+    pub emulator: Option<&'a [u8]>,
 
     pub filter: &'a [libc::sock_filter],
     /// True if the filter notifies.
@@ -178,6 +180,10 @@ pub(crate) fn draw<'a>(
         binds,
         small_files: draft.small_files(spec)?,
         cwd: draft.inside(&command.cwd)?,
+        emulator: match &spec.emulator {
+            Some(emulator) => Some(draft.list(&emulator.rule())?),
+            None => None,
+        },
         filter: draft.list(&filter::build(hearing))?,
         listens: hearing.anything(),
         candidates: draft.list(&candidates)?,

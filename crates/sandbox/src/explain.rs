@@ -1,6 +1,7 @@
 //! Words for what failed in the processes of a sandbox.
 
 use std::io;
+use std::path::Path;
 
 use crate::abilities;
 use crate::error::{Error, Result, io_error};
@@ -46,6 +47,11 @@ pub(crate) fn fault_error(spec: &Spec, command: &Command, fault: &Fault) -> Erro
         Step::Proc => context("mounting the sandbox's /proc"),
         Step::Dev => context("making the sandbox's /dev"),
         Step::Sys => context("mounting the sandbox's /sys"),
+        Step::Emulator => {
+            let program = spec.emulator.as_ref().map(|emulator| emulator.program());
+            let program = program.unwrap_or(Path::new("an emulator")).display();
+            io_error(format!("telling the kernel of {program}"), fault.errno)
+        }
         Step::Mask => context("hiding the kernel's files from the sandbox"),
         Step::Pivot => context("entering the sandbox's root"),
         Step::Limits => context("limiting the sandbox's processes"),

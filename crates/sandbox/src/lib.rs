@@ -9,6 +9,7 @@ mod arena;
 mod blueprint;
 mod calls;
 mod command;
+mod emulator;
 mod error;
 mod explain;
 mod filter;
@@ -26,8 +27,9 @@ mod sys;
 mod trace;
 mod tracer;
 
-pub use abilities::{Abilities, Ability, Users, check};
+pub use abilities::{Abilities, Ability, Users, check, emulates};
 pub use command::{Command, Exit, Outcome, Stdin};
+pub use emulator::Emulator;
 pub use error::{Error, Result};
 pub use identity::disk_owner;
 pub use running::Running;

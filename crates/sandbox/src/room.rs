@@ -43,6 +43,9 @@ pub(crate) fn furnish(plan: &Blueprint) -> Result<RawFd, Failed> {
     proc(plan, root).during(Step::Proc)?;
     dev(plan, root).during(Step::Dev)?;
     sys_folder(root).during(Step::Sys)?;
+    if let Some(rule) = plan.emulator {
+        emulator(root, rule).during(Step::Emulator)?;
+    }
     mask(root).during(Step::Mask)?;
     small_files(plan, root);
     for (index, bind) in plan.binds.iter().enumerate() {
@@ -243,6 +246,21 @@ fn sys_folder(root: RawFd) -> Sys<()> {
             attach_bind(root, tree, c"sys", true)
         }
     }
+}
+
+/// Tells the kernel what runs programs of another processor in this user
+/// namespace. The rule lives as long as the mount.
+fn emulator(root: RawFd, rule: &[u8]) -> Sys<()> {
+    let tree = sys::new_mount(c"binfmt_misc", &[], NOSUID | NODEV | NOEXEC)?;
+    let register = sys::openat(tree, c"register", libc::O_WRONLY, 0)?;
+    let written = sys::write(register, rule);
+    sys::close(register);
+    written?;
+    let target = folder(root, c"/proc/sys/fs/binfmt_misc")?;
+    let attached = sys::attach(tree, target);
+    sys::close(target);
+    sys::close(tree);
+    attached
 }
 
 /// Hides and locks what engines hide and lock of the kernel's folders.

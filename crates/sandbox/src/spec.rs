@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Emulator;
+
 /// A root file system and its surroundings.
 #[derive(Debug, Clone)]
 pub struct Spec {
@@ -17,6 +19,9 @@ pub struct Spec {
     /// Most processes and threads that may exist at once (a fork bomb ends
     /// here, not on the host).
     pub max_processes: u64,
+    /// What runs programs of another processor; without one they run as far as
+    /// the host itself can run them.
+    pub emulator: Option<Emulator>,
 }
 
 /// Where writes go.

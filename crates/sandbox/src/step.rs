@@ -26,6 +26,7 @@ pub(crate) enum Step {
     Proc,
     Dev,
     Sys,
+    Emulator,
     Mask,
     Pivot,
     WorkingFolder,
@@ -37,7 +38,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Step; 22] = [
+    const ALL: [Step; 23] = [
         Step::User,
         Step::Loopback,
         Step::Hostname,
@@ -52,6 +53,7 @@ impl Step {
         Step::Proc,
         Step::Dev,
         Step::Sys,
+        Step::Emulator,
         Step::Mask,
         Step::Pivot,
         Step::WorkingFolder,

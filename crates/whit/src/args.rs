@@ -8,7 +8,7 @@ use whit_core::diff::Growth;
 use whit_core::plan::Policy;
 use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
-use whit_oci::{BuildEngine, Compression};
+use whit_oci::{BuildEngine, Compression, Platform};
 
 /// Your app, and not a whit more.
 ///
@@ -114,6 +114,21 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
 
+    /// Write a whit.toml that says what was detected
+    ///
+    /// Each line says what holds without the file, and why: with it the image is
+    /// the same, until you change a line.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+
+    /// Show what `whit build` would do, and who decided it
+    ///
+    /// Flags come before variables of the environment, those before whit.toml and
+    /// pyproject.toml, and files before what is detected. Takes the flags of
+    /// `whit build`.
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Config(Box<Config>),
+
     /// Show what whit keeps between runs, and make room
     ///
     /// Nothing in there is needed: what is missing is fetched or made again.
@@ -155,8 +170,10 @@ impl Command {
             Self::Diff(args) => args.form.json,
             Self::Lint(args) => args.json,
             Self::Compare(args) => args.form.json,
+            Self::Config(args) => args.build.output.json,
             Self::Matrix(args) => args.form.json,
             Self::Recipe(_)
+            | Self::Init(_)
             | Self::Why(_)
             | Self::Run(_)
             | Self::Cache(_)
@@ -191,6 +208,18 @@ Examples:
   whit why fastapi.tar /usr/lib/python3.11/decimal.pyc
   whit why fastapi.tar usr/bin/perl
   whit why --report report.json /app/templates/index.html";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  whit init                      # whit.toml in this folder
+  whit init services/api --force # in the place of the one that is there";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  whit config                    # every value, and where it comes from
+  WHIT_POLICY=tight whit config services/api --env MODE=test
+  whit config --json | jq -r '.[] | select(.key == \"python\").value'
+  whit config --schema > whit.schema.json";
 
 const CACHE_EXAMPLES: &str = "\
 Examples:
@@ -291,6 +320,9 @@ pub struct Build {
     /// inherited as after a FROM.
     #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath, help_heading = "Runtime")]
     pub base: Option<String>,
+    /// linux/amd64 or linux/arm64; several with commas make an index (default: this machine's)
+    #[arg(long, value_name = "PLATFORM", help_heading = "Runtime")]
+    pub platform: Option<String>,
     /// Python's version: 3.11 or 3.13; with --base, one that the base has
     #[arg(long, value_name = "VERSION", help_heading = "Runtime")]
     pub python: Option<String>,
@@ -336,6 +368,25 @@ pub struct Build {
 }
 
 #[derive(Debug, Args)]
+pub struct Init {
+    /// The project's folder
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Replace the whit.toml that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Print the JSON schema of whit.toml and do nothing else
+    #[arg(long)]
+    pub schema: bool,
+    #[command(flatten)]
+    pub build: Build,
+}
+
+#[derive(Debug, Args)]
 pub struct Shrink {
     /// A path, or NAME[:TAG] of Docker, Podman or a registry; also docker://NAME,
     /// docker-daemon:NAME, podman:NAME, docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE;
@@ -355,7 +406,7 @@ pub struct Shrink {
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 
-    /// Which image of an index to take, as OS/ARCH[/VARIANT]
+    /// Which image of an index to take, as OS/ARCH[/VARIANT]; several with commas make an index
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
 
@@ -413,7 +464,7 @@ pub struct Output {
     #[arg(short, long, value_name = "NAME[:TAG]")]
     pub tag: Option<String>,
     /// Send the image to its registry: -o docker://TAG
-    #[arg(long, requires = "tag", conflicts_with = "output")]
+    #[arg(long, conflicts_with = "output")]
     pub push: bool,
     /// gzip[:1-12], zstd[:1-19] or none (default gzip:10)
     #[arg(long, value_name = "HOW")]
@@ -455,15 +506,16 @@ pub struct Probes {
     /// A script on this machine that tests the service; gets WHIT_BASE_URL
     #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub test: Option<PathBuf>,
-    /// Seconds that a service may take until it listens
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
-    pub start_timeout: u64,
-    /// Seconds that one request or command may take
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    pub probe_timeout: u64,
-    /// Let the app use the host's network while it is tried, and the steps of --dockerfile
-    #[arg(long, value_name = "WHICH", default_value = "none")]
-    pub network: NetworkChoice,
+    /// Seconds that a service may take until it listens (default 60)
+    #[arg(long, value_name = "SECONDS")]
+    pub start_timeout: Option<u64>,
+    /// Seconds that one request or command may take (default 30)
+    #[arg(long, value_name = "SECONDS")]
+    pub probe_timeout: Option<u64>,
+    /// The app's network while it is tried, and that of the steps of --dockerfile: none
+    /// (loopback only; default) or host
+    #[arg(long, value_name = "WHICH")]
+    pub network: Option<NetworkChoice>,
     /// What the run that --save-run wrote touched counts too; with --no-run,
     /// in the place of a run
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -543,7 +595,7 @@ pub struct Explore {
     pub report: Option<PathBuf>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
 
     #[command(flatten)]
     pub registries: Registries,
@@ -556,7 +608,7 @@ pub struct Size {
     pub images: Vec<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
 
     /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
     #[arg(long, value_name = "SPEED", help_heading = "Pulling")]
@@ -708,7 +760,7 @@ pub struct Diff {
     pub after: String,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     /// Refuse an image that grew by more than this: 5% or 2MB
     #[arg(long, value_name = "GROWTH")]
     pub fail_on_growth: Option<Growth>,
@@ -755,7 +807,7 @@ pub struct Run {
     pub network: NetworkChoice,
     /// Which image of an index to take
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     #[command(flatten)]
     pub registries: Registries,
 }
@@ -798,7 +850,7 @@ pub struct Lint {
     pub image: Option<String>,
     /// Which image of an index to take, as OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", requires = "image")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     #[command(flatten)]
     pub registries: Registries,
     /// Write the mends that take nothing but caches into the file
@@ -816,4 +868,37 @@ pub struct Lint {
     /// Print the rules, what they cost and why, and do nothing else
     #[arg(long)]
     pub rules: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use whit_core::settings::KEYS;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_that_keys_name_exist() {
+        let cli = Cli::command();
+        let build = cli.find_subcommand("build").unwrap();
+        for key in KEYS {
+            for flag in key.flag.unwrap_or_default().split(", ") {
+                let Some(name) = flag
+                    .strip_prefix("--")
+                    .filter(|name| !name.starts_with(' '))
+                else {
+                    continue;
+                };
+                let known = build
+                    .get_arguments()
+                    .any(|arg| arg.get_long() == Some(name));
+                assert!(known, "{} names {flag}", key.name);
+            }
+        }
+    }
 }

@@ -36,6 +36,11 @@ fn run(command: Command, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
         Command::Build(args) => interruptible(|place| commands::build::run(&args, place, screen)),
         Command::Shrink(args) => interruptible(|place| commands::shrink::run(&args, place, screen)),
+        Command::Init(args) => interruptible(|place| commands::init::run(&args, place, screen)),
+        Command::Config(args) if args.schema => commands::config::schema(),
+        Command::Config(args) => {
+            interruptible(|place| commands::config::run(&args.build, place, screen))
+        }
         Command::Why(args) => commands::why::run(&args),
         Command::Cache(args) => commands::cache::run(&args),
         Command::Explore(args) => {

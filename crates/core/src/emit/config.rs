@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use whit_oci::ImageConfig;
 
+/// The annotation of images that were not run.
+pub const PROOF: &str = "whit.proof";
+
 /// What the annotations say of where the image comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Provenance {
     pub title: String,
     pub version: Option<String>,
     pub source: Option<String>,
+    /// Nothing was run to prove the image.
+    pub unproven: bool,
 }
 
 /// The original's configuration, for the small image: how the app is run is
@@ -35,6 +40,9 @@ impl Provenance {
         put("title", Some(&self.title));
         put("version", self.version.as_deref());
         put("source", self.source.as_deref());
+        if self.unproven {
+            found.insert(PROOF.to_owned(), "unproven".to_owned());
+        }
         found
     }
 }

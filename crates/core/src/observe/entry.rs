@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use whit_oci::ImageConfig;
 
 use super::{Probe, ProbeError, ProbePlan, ProbeTable};
-use crate::settings::{text_or_number, words};
+use crate::settings::{TextOrNumber, Words, text_or_number, words};
 
 /// A worker, a migration, another server: what `docker run --entrypoint` starts
 /// in the same image. It is a root of what the code can reach, and is observed
@@ -26,16 +27,29 @@ pub struct Entry {
 }
 
 /// An `[[entry]]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct EntryTable {
-    /// A list of words, or one text that is split as a shell would.
-    #[serde(deserialize_with = "words")]
+    /// The program and its arguments: a list of words, or one text that is split
+    /// as a shell would.
+    #[serde(deserialize_with = "words", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Words", required)]
     pub command: Option<Vec<String>>,
+    /// Variables besides the image's own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Where it starts, if not where the image does.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workdir: Option<String>,
-    #[serde(deserialize_with = "text_or_number")]
+    /// Who runs it, if not who runs the image.
+    #[serde(
+        deserialize_with = "text_or_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "TextOrNumber")]
     pub user: Option<String>,
+    /// Questions to it, as in `[[probe]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probe: Vec<ProbeTable>,
 }
 

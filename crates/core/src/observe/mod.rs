@@ -11,6 +11,7 @@ mod agenda;
 mod app;
 mod automatic;
 mod door;
+mod emulation;
 mod entry;
 mod error;
 mod exec;
@@ -28,6 +29,7 @@ mod stage;
 mod users;
 
 pub use door::files;
+pub use emulation::{Means, NoMeans, means};
 pub use entry::{Entry, EntryError, EntryTable};
 pub use error::Error;
 pub use limits::Limits;
@@ -36,7 +38,7 @@ pub(crate) use original::ended;
 pub use plan::ProbePlan;
 pub use probe::{Body, ExecProbe, HttpProbe, Probe, ProbeError, ProbeTable};
 pub use run::{observe, observe_twice};
-pub use stage::Stage;
+pub use stage::{Stage, emulator};
 pub use users::{Identity, Users};
 
 #[cfg(test)]

@@ -312,17 +312,42 @@ fn read_header(text: &str) -> Result<(String, String), (String, &'static str)> {
 
 /// A `[[probe]]` table: exactly one of `http`, `exec` and `test`, or `stdin`
 /// alone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProbeTable {
-    /// As for `--probe`.
+    /// A request: `GET /page`, `POST /items json={"a":1}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
-    /// As for `--exec`.
+    /// A command to run in the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<String>,
-    /// As for `--test`.
+    /// A script on this machine that tests the service, which is at
+    /// `WHIT_BASE_URL`. Relative to the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Standard input of `exec`; without one, of the image's command.
+    /// A file that is the standard input of `exec`; without one, of the
+    /// image's command. Relative to the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin: Option<PathBuf>,
+}
+
+impl fmt::Display for ProbeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let parts = [
+            ("http", self.http.clone()),
+            ("exec", self.exec.clone()),
+            ("test", file(&self.test)),
+            ("stdin", file(&self.stdin)),
+        ];
+        let said: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("{key} {}", value?)))
+            .collect();
+        f.write_str(&said.join(", "))
+    }
 }
 
 impl TryFrom<ProbeTable> for Probe {
@@ -358,7 +383,7 @@ impl TryFrom<ProbeTable> for Probe {
                 stdin: Some(file),
             } => Ok(Probe::stdin(file)),
             other => Err(ProbeError {
-                probe: format!("{other:?}"),
+                probe: other.to_string(),
                 why: "a [[probe]] table asks one question".to_owned(),
                 hint: "give it one of http, exec, test; stdin goes with exec or alone".to_owned(),
             }),

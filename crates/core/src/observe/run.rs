@@ -15,6 +15,7 @@ use whit_sandbox::{Command, Stdin, Trace};
 use super::agenda::{Agenda, Crawl};
 use super::app::{App, Launch};
 use super::automatic::{self, Awaited, Ready};
+use super::emulation;
 use super::http::{self, HttpError, Patience, Request};
 use super::{
     Answer, Body, Error, ExecProbe, HttpProbe, Kind, Observation, Outcome, Output, Probe,
@@ -181,6 +182,11 @@ pub(super) fn run(run: &Run<'_>, agenda: Option<Agenda<'_>>) -> Result<Observati
             run.note_own(app, &mut observed)?;
         }
         Ready::Neither => run.note_own(app, &mut observed)?,
+    }
+    if run.stage.is_foreign() {
+        observed
+            .trace
+            .retain(|touch| !emulation::is_emulators(&touch.path));
     }
     observed.elapsed = started.elapsed();
     Ok(observed)

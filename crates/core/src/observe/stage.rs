@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use whit_oci::{ImageConfig, ImagePath};
-use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper};
+use whit_sandbox::{Command, Emulator, Exit, Mount, Network, Running, Spec, Stdin, Upper};
 
+use super::emulation::{self, Means};
 use super::{Error, Identity, Limits, Users};
 use crate::index::{NodeKind, Tree};
 
@@ -38,6 +39,7 @@ pub struct Stage {
     pub network: Network,
     pub mounts: Vec<Mount>,
     limits: (u64, u64),
+    emulator: Option<Emulator>,
 }
 
 impl Stage {
@@ -73,6 +75,7 @@ impl Stage {
             network: Network::Private,
             mounts: Vec::new(),
             limits: (limits.written, limits.processes),
+            emulator: emulator(config.architecture()),
         })
     }
 
@@ -103,6 +106,11 @@ impl Stage {
         self.replaced
     }
 
+    /// True if an emulator runs the programs.
+    pub fn is_foreign(&self) -> bool {
+        emulation::likely(self.config.architecture()) != Some(Means::Native)
+    }
+
     /// The sandbox to run in.
     pub fn spec(&self) -> Spec {
         Spec {
@@ -114,6 +122,7 @@ impl Stage {
             network: self.network,
             hostname: HOSTNAME.to_owned(),
             max_processes: self.limits.1,
+            emulator: self.emulator.clone(),
         }
     }
 
@@ -207,6 +216,14 @@ impl Stage {
         env.into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect()
+    }
+}
+
+/// What a sandbox needs to run programs of an architecture.
+pub fn emulator(architecture: &str) -> Option<Emulator> {
+    match emulation::likely(architecture)? {
+        Means::Emulator(emulator) => Some(emulator),
+        Means::Native | Means::Host => None,
     }
 }
 

@@ -12,10 +12,10 @@ use whit_sandbox::{Access, Mount, Touch, Trace};
 use super::{Error, Tools, Wish, prove};
 use crate::index::{FileId, PackageKind};
 use crate::observe::Stage;
-use crate::plan::Observed;
+use crate::plan::{Observed, Policy};
 use crate::reach::How;
 use crate::reach::python::marshal::Columns;
-use crate::reach::python::{self, Facts, Interpreter, Launch, Read, Setting, Start};
+use crate::reach::python::{self, Facts, FactsError, Interpreter, Launch, Read, Setting, Start};
 use crate::source::FatRoot;
 use crate::transform::bytecode::{self, Compiled, EXCHANGE, Job, Worker};
 
@@ -25,10 +25,16 @@ pub(super) struct Ground {
     pub setting: Setting,
     /// What the image starts leads to Python. Else it just has one.
     pub is_started: bool,
-    interpreter: Interpreter,
-    stage: Stage,
     /// What of Python could not be followed.
     pub warnings: Vec<String>,
+    /// Runs the interpreter; `None` where it cannot be run here.
+    host: Option<Host>,
+}
+
+/// The interpreter, ready to be asked.
+struct Host {
+    interpreter: Interpreter,
+    stage: Stage,
 }
 
 /// How long the interpreter may take to describe itself, or to compile.
@@ -76,25 +82,34 @@ impl Ground {
             .iter()
             .map(|(how, _, launch)| Start::new(how.clone(), launch))
             .collect();
-        let stage = prove::stage(
-            original,
-            None,
-            wish,
-            None,
-            &tools.workspace.folder("stage-python")?,
-        )?;
-        let facts = Facts::gather(&interpreter.argv(), &mut |argv| ask(&stage, argv, tools))?;
+        let file = interpreter.file;
+        let (facts, host) = match &wish.unrunnable {
+            None => {
+                let folder = tools.workspace.folder("stage-python")?;
+                let stage = prove::stage(original, None, wish, None, &folder)?;
+                let ask = &mut |argv: &[String]| ask(&stage, argv, tools);
+                let facts = Facts::gather(&interpreter.argv(), ask)?;
+                (facts, Some(Host { interpreter, stage }))
+            }
+            Some(_) if wish.policy == Policy::Repack => return Ok(None),
+            Some(_) => {
+                let facts = Facts::guess(tree, read, &interpreter, &env);
+                let unknown = || FactsError::Unknown {
+                    interpreter: interpreter.program.to_string(),
+                };
+                (facts.ok_or_else(unknown)?, None)
+            }
+        };
         let libraries = folders(
             &env,
             "LD_LIBRARY_PATH",
             "/usr/local/lib:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu:/usr/lib",
         );
         Ok(Some(Self {
-            setting: Setting::of(tree, interpreter.file, starts, cwds, &env, libraries),
+            setting: Setting::of(tree, file, starts, cwds, &env, libraries),
             is_started,
             facts,
-            interpreter,
-            stage,
+            host,
             warnings,
         }))
     }
@@ -227,6 +242,11 @@ impl Ground {
             .collect()
     }
 
+    /// True if the interpreter can compile here.
+    pub fn compiles(&self) -> bool {
+        self.host.is_some()
+    }
+
     /// What is to be compiled of a source.
     pub fn job(&self, original: &FatRoot, source: FileId, host: PathBuf) -> Job {
         let node = original.tree.node(source);
@@ -264,9 +284,10 @@ impl Ground {
 
     /// Runs one of the compiler's workers with the image's interpreter.
     pub fn work(&self, worker: &Worker<'_>, tools: &Tools<'_>) -> Result<(), String> {
-        let mut argv = vec![self.interpreter.program.to_string()];
+        let host = self.host.as_ref().ok_or("it cannot be run here")?;
+        let mut argv = vec![host.interpreter.program.to_string()];
         argv.extend(worker.args.iter().cloned());
-        let mut stage = self.stage.clone();
+        let mut stage = host.stage.clone();
         stage.mounts.push(Mount {
             host: worker.exchange.to_owned(),
             inside: PathBuf::from(EXCHANGE),

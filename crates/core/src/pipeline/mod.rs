@@ -212,6 +212,7 @@ pub fn run(
         &judgement,
         rounds,
         &repaired_paths(original, &repairs),
+        wish,
     );
     if let Some(folder) = &wish.save_run {
         let trace: Trace = witnesses.iter().flat_map(Witness::trace).collect();

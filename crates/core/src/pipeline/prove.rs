@@ -335,14 +335,20 @@ pub(super) fn proof(
     judgement: &Judgement,
     rounds: u32,
     repaired: &[ImagePath],
+    wish: &Wish,
 ) -> Proof {
     let (Some(witness), Some(run)) = (witnesses.first(), &judgement.own) else {
-        return Proof::default();
+        return Proof {
+            unrunnable: wish.unrunnable.clone(),
+            ..Proof::default()
+        };
     };
     let original = &witness.runs[0];
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
     Proof {
         proven: judgement.differences.is_empty(),
+        unrunnable: None,
+        emulator: wish.emulator.clone(),
         probes: judgement.proven.clone(),
         disqualified: judgement.disqualified.clone(),
         rounds,

@@ -121,7 +121,9 @@ impl<'a> Reaching<'a> {
         as_text: &BTreeSet<FileId>,
         tools: &Tools<'_>,
     ) -> Result<Bytecode, Error> {
-        let Some((ground, python)) = &self.python else {
+        // Where nothing can be compiled, sources ship as they are.
+        let Some((ground, python)) = self.python.as_ref().filter(|(ground, _)| ground.compiles())
+        else {
             return Ok(Bytecode::new());
         };
         let policy = match wish.python_code {

@@ -23,8 +23,12 @@ pub struct Wish {
     pub python_code: PythonCode,
     pub strip: bool,
     pub compression: Compression,
-    /// False with `--no-run`.
+    /// False with `--no-run`, and where nothing can be run.
     pub run: bool,
+    /// Why no program of the image can be run here, not even to ask it.
+    pub unrunnable: Option<String>,
+    /// What programs of the image are run by, if not by this processor.
+    pub emulator: Option<String>,
     pub probes: ProbePlan,
     /// What runs of earlier days touched; counts like what is touched today.
     pub replayed: Trace,

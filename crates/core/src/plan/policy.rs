@@ -7,7 +7,17 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use whit_oci::ImagePath;
 
 /// The levels differ in rules, not in code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// Everything that the code can reach, on paths that no probe took too.

@@ -81,6 +81,12 @@ pub struct PullLine {
 pub struct Proof {
     /// False with `--no-run`: nothing was run, nothing is proven.
     pub proven: bool,
+    /// Why nothing could be run.
+    #[serde(default)]
+    pub unrunnable: Option<String>,
+    /// The emulator under which both images ran.
+    #[serde(default)]
+    pub emulator: Option<String>,
     pub probes: Vec<ProbeLine>,
     /// Probes that fail on the original, with the reason.
     pub disqualified: Vec<ProbeLine>,

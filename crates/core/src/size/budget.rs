@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::units::Bytes;
@@ -12,18 +13,23 @@ use crate::inventory::{Inventory, by_package};
 
 /// `[budget]` of `whit.toml`, and the `--max` flags. What is not set has no
 /// limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Budget {
     /// The image, uncompressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Bytes>,
     /// The image, compressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub compressed: Option<Bytes>,
     /// Every layer, uncompressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<Bytes>,
     /// Every package that is not in `packages`, uncompressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Bytes>,
     /// Packages by name, uncompressed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, Bytes>,
 }
 

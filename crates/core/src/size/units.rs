@@ -1,9 +1,11 @@
 //! Sizes and bandwidths as people write them: decimal, as engines and
 //! providers do.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number of bytes, written `20MB`, `1.5 GB`, `500k`, `16MiB` or `1000000`.
@@ -106,6 +108,30 @@ impl fmt::Display for Bandwidth {
 impl Serialize for Bandwidth {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                {
+                    "type": "string",
+                    "pattern": "^ *[0-9]+([.][0-9]*)? *([kKmMgGtT]?[bB]?|[kKmMgG][iI][bB]) *$"
+                }
+            ]
+        })
     }
 }
 

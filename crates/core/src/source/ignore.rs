@@ -175,6 +175,11 @@ fn clean(pattern: &str) -> String {
     parts.join("/")
 }
 
+/// `whit.lock` and, for other processors, `whit.arm64.lock`.
+fn is_lock(name: &[u8]) -> bool {
+    name.starts_with(b"whit.") && name.ends_with(b".lock")
+}
+
 /// What is never part of an app. `extra` are files that whit itself writes
 /// into the folder.
 fn litter(path: &ImagePath, host: &Path, is_dir: bool, extra: &[PathBuf]) -> Option<&'static str> {
@@ -188,7 +193,8 @@ fn litter(path: &ImagePath, host: &Path, is_dir: bool, extra: &[PathBuf]) -> Opt
         (b".gitignore" | b".gitattributes" | b".gitmodules" | b".dockerignore", false) => {
             "tells tools what to copy"
         }
-        (b"whit.toml" | b"whit.lock", false) => "whit's own",
+        (b"whit.toml", false) => "whit's own",
+        (name, false) if is_lock(name) => "whit's own",
         (b"__pycache__", true) => "bytecode, made anew",
         (b".pytest_cache" | b".mypy_cache" | b".ruff_cache" | b".hypothesis", true)
         | (b".tox" | b".nox" | b".eggs" | b".ipynb_checkpoints" | b".uv-cache", true) => {

@@ -16,7 +16,17 @@ use crate::reach::How;
 use crate::source::FatRoot;
 
 /// In which form Python code ships.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum PythonCode {
     /// Libraries as bytecode; the user's own code as source with bytecode.

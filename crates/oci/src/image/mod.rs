@@ -16,7 +16,7 @@ pub use error::ImageError;
 pub use offsets::Offsets;
 pub use stream::LayerStream;
 
-pub(crate) use document::{Descriptor, Document};
+pub(crate) use document::{Descriptor, Document, Manifest};
 pub(crate) use manifest::{Blobs, Stored, resolve};
 
 use stream::Promise;

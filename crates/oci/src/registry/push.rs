@@ -2,7 +2,7 @@
 //! makes them an image and moves the tag, last.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -11,7 +11,7 @@ use ureq::http::Method;
 use super::session::{Ask, Content};
 use super::upload::Upload;
 use super::{Place, Registries, RegistryError};
-use crate::image::{Descriptor, Document};
+use crate::image::{Descriptor, Document, Manifest};
 use crate::meter::Mark;
 use crate::store::{Extent, open_regular};
 use crate::{Digest, ImageName, media};
@@ -20,38 +20,66 @@ use crate::{Digest, ImageName, media};
 const AT_ONCE: usize = 3;
 
 impl Registries {
-    /// Sends the image with this manifest, of the layout in `folder`. The
-    /// registry's tag changes with the very last request.
+    /// Sends the image with this manifest, or those of this index, of the
+    /// layout in `folder`. The registry's tag changes with the very last
+    /// request.
     pub fn push(
         &self,
         folder: &Path,
-        manifest: Digest,
+        document: Digest,
         name: &ImageName,
     ) -> Result<(), RegistryError> {
         let what = format!("docker://{}", name.tagged());
         let place = self.place(&name.registry, &name.repository, "pull,push")?;
         let blobs = folder.join("blobs/sha256");
-        let bytes = read(&blobs.join(manifest.hex()))?;
-        let Ok(Document::Manifest(document)) = Document::parse(&bytes) else {
-            return Err(RegistryError::File {
-                path: blobs.join(manifest.hex()),
-                cause: "it is no manifest".to_owned(),
-            });
-        };
+        let path = blobs.join(document.hex());
+        let bytes = read(&path)?;
+        let tag = name.tag_or_latest();
+        match Document::parse(&bytes) {
+            Ok(Document::Manifest(manifest)) => {
+                self.push_blobs(&blobs, &manifest, &place, name)?;
+                put_document(&place, &what, tag, media::OCI_MANIFEST, bytes, document)
+            }
+            Ok(Document::Index(entries)) => {
+                for entry in entries {
+                    let path = blobs.join(entry.digest.hex());
+                    let bytes = read(&path)?;
+                    let Ok(Document::Manifest(manifest)) = Document::parse(&bytes) else {
+                        return Err(no_manifest(path));
+                    };
+                    self.push_blobs(&blobs, &manifest, &place, name)?;
+                    let (digest, kind) = (entry.digest, media::OCI_MANIFEST);
+                    put_document(&place, &what, &digest.to_string(), kind, bytes, digest)?;
+                }
+                put_document(&place, &what, tag, media::OCI_INDEX, bytes, document)
+            }
+            Err(_) => Err(no_manifest(path)),
+        }
+    }
+
+    /// Sends the configuration and the layers of an image.
+    fn push_blobs(
+        &self,
+        blobs: &Path,
+        manifest: &Manifest,
+        place: &Place,
+        name: &ImageName,
+    ) -> Result<(), RegistryError> {
+        let what = format!("docker://{}", name.tagged());
         let mut seen = BTreeSet::new();
-        let uploads = document
+        let uploads = manifest
             .layers
             .iter()
-            .chain([&document.config])
+            .chain([&manifest.config])
             .filter(|blob| seen.insert(blob.digest))
-            .map(|blob| self.upload(&blobs, blob, &place, &what))
+            .map(|blob| self.upload(blobs, blob, place, &what))
             .collect::<Result<Vec<_>, _>>()?;
         run_all(&uploads)?;
         for upload in &uploads {
             self.origins
                 .remember(&upload.digest, &name.registry, &name.repository);
         }
-        put_manifest(&place, &what, name.tag_or_latest(), bytes, manifest)
+        Ok(())
     }
 
     fn upload<'a>(
@@ -99,10 +127,19 @@ fn run_all(uploads: &[Upload<'_>]) -> Result<(), RegistryError> {
     }
 }
 
-fn put_manifest(
+fn no_manifest(path: PathBuf) -> RegistryError {
+    RegistryError::File {
+        path,
+        cause: "it is no manifest".to_owned(),
+    }
+}
+
+/// Sends a manifest or an index under a tag or its digest.
+fn put_document(
     place: &Place,
     what: &str,
     tag: &str,
+    kind: &str,
     bytes: Vec<u8>,
     digest: Digest,
 ) -> Result<(), RegistryError> {
@@ -113,7 +150,7 @@ fn put_manifest(
         place: format!("/v2/{}/manifests/{tag}", place.repository),
         repository: &place.repository,
         scopes: &place.scopes,
-        headers: vec![("content-type", media::OCI_MANIFEST.to_owned())],
+        headers: vec![("content-type", kind.to_owned())],
         content: Some(Content::Bytes(bytes)),
     };
     let answer = session.patiently(|| session.expect(&ask, &[200, 201, 202]))?;

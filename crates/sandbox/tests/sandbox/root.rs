@@ -98,6 +98,7 @@ pub fn spec(lowers: Vec<PathBuf>) -> Spec {
         network: Network::Private,
         hostname: "small".into(),
         max_processes: 100,
+        emulator: None,
     }
 }
 

@@ -1,26 +1,27 @@
 //! `whit build`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use whit_core::lock::Lock;
-use whit_core::pipeline::{Stopwatch, Tools};
+use whit_core::observe;
+use whit_core::pipeline::{self, Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
-use whit_core::settings::{Port, Settings};
+use whit_core::settings::Settings;
 use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, Mirror};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
-use whit_core::source::project::{self, Detected, Project};
-use whit_oci::Reference;
+use whit_core::source::project::{self, Detected, Language, Project, Requirements};
 use whit_oci::download::{Cache, Client};
+use whit_oci::{Platform, Reference};
 
+use super::platform::{self, Change, Made};
+use super::settings::of_build;
 use super::transports::transports;
-use super::wish::{Flags, entries, finish};
-use super::workplace::{Workplace, open_image, reference, settings_of};
+use super::wish::{Flags, failure};
+use super::workplace::{Workplace, open_image, reference};
 use crate::args::Build;
-use crate::surroundings::Surroundings;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
@@ -30,100 +31,147 @@ pub fn run(args: &Build, place: &Workplace, screen: &Screen) -> Result<ExitCode,
         probes: &args.probes,
         content: &args.content,
     };
-    let mut watch = Stopwatch::default();
-
-    let settings = settings(args, around)?;
+    let settings = of_build(args, around)?.merged();
     let transports = transports(around, &args.registries, &settings, screen)?;
-    let tools = place.tools(screen, &transports);
+    let order = Order {
+        args,
+        settings: &settings,
+        flags: &flags,
+        screen,
+    };
+    let mut make = |platform: Option<&Platform>, place: &Workplace, change: &mut Change<'_>| {
+        order.make(platform, place, &place.tools(screen, &transports), change)
+    };
+    platform::each(&settings, &flags, place, &transports, screen, &mut make)
+}
+
+/// What is to be built.
+struct Order<'a> {
+    args: &'a Build,
+    settings: &'a Settings,
+    flags: &'a Flags<'a>,
+    screen: &'a Screen,
+}
+
+impl Order<'_> {
+    /// Builds the image of one platform.
+    fn make(
+        &self,
+        platform: Option<&Platform>,
+        place: &Workplace,
+        tools: &Tools<'_>,
+        change: &mut Change<'_>,
+    ) -> Result<Made, Failure> {
+        let (args, settings) = (self.args, self.settings);
+        let around = &place.around;
+        let mut watch = Stopwatch::default();
+        let architecture = architecture(platform)?;
+        let limit = self.flags.max_unpacked();
+        let target = Target {
+            architecture: &architecture,
+            limit,
+        };
+        let (base, project) = detect(&args.dir, settings, target, tools, &mut watch)?;
+        tell(&project.detected, self.screen);
+        can_install(&project, &architecture)?;
+
+        let lock_place = lock_place(&project, &architecture);
+        let wanted = settings.base.as_deref().map(reference).transpose()?;
+        let foreign: Vec<PathBuf> = wanted
+            .as_ref()
+            .and_then(Reference::path)
+            .and_then(|path| path.canonicalize().ok())
+            .into_iter()
+            .collect();
+        let recipe = Recipe {
+            project: &project,
+            architecture: &architecture,
+            environment: &around.environment,
+            lock: &lock_place,
+            locked: args.locked,
+            date: around.source_date_epoch.unwrap_or(around.now),
+            foreign: &foreign,
+        };
+        let cooked = match base {
+            Some(base) => cook(&recipe, Foundation::Base(Box::new(base)), tools, &mut watch)?,
+            None => {
+                let client = Client::new(&around.proxies(), &around.cancel)?;
+                let downloads = Cache::open(tools.cache.downloads()?, client)?;
+                let larder = Larder {
+                    mirror: &mirror(settings.mirror.as_deref())?,
+                    desk: Desk {
+                        cache: &downloads,
+                        progress: self.screen,
+                        cancel: &around.cancel,
+                        now: around.now,
+                    },
+                    build_packages: settings.build_packages.as_deref().unwrap_or_default(),
+                    runtime: None,
+                };
+                cook(&recipe, Foundation::Debian(larder), tools, &mut watch)?
+            }
+        };
+        tell(&cooked.detected, self.screen);
+        for warning in &cooked.warnings {
+            self.screen.note(warning);
+        }
+        let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
+        let source = args.dir.display().to_string();
+        let settings = settings.clone().or(Settings {
+            keep: Some(project.kept_whole()),
+            ..Settings::default()
+        });
+        let mut wish = self.flags.wish(&source, &project.name, epoch, &settings)?;
+        wish.mtime = Some(epoch);
+        wish.detected = detected(project.detected.iter().chain(&cooked.detected));
+        wish.provenance.version = project.version.clone();
+        platform::settle(&mut wish, &architecture, tools);
+        change(&mut wish);
+        let report = pipeline::run(&cooked.root, &wish, tools, &mut watch).map_err(failure)?;
+        // Like the image, only when all is well.
+        if cooked.lock_is_new && !args.output.dry_run {
+            keep_lock(&cooked.lock, &lock_place, self.screen);
+        }
+        Ok(Made { wish, report })
+    }
+}
+
+/// What a base must be for, and how much of it there may be.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Go's name.
+    pub architecture: &'a str,
+    pub limit: Option<u64>,
+}
+
+/// The base, if there is to be one, and what the project is.
+pub fn detect(
+    dir: &Path,
+    settings: &Settings,
+    target: Target<'_>,
+    tools: &Tools<'_>,
+    watch: &mut Stopwatch,
+) -> Result<(Option<Base>, Project), Failure> {
     let wanted = settings.base.as_deref().map(reference).transpose()?;
     let base = match &wanted {
         Some(reference) => {
-            screen.phase("unpacking the base", None);
-            let limit = flags.max_unpacked();
-            Some(watch.time("unpack", || open_base(reference, &settings, limit, &tools))?)
+            tools.progress.phase("unpacking the base", None);
+            Some(watch.time("unpack", || open_base(reference, settings, target, tools))?)
         }
         None => None,
     };
-    let project = project::detect(&args.dir, &settings, base.as_ref()).map_err(|error| {
+    let project = project::detect(dir, settings, base.as_ref()).map_err(|error| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
-    tell(&project.detected, screen);
-
-    let lock_place = lock_place(&project);
-    let foreign: Vec<PathBuf> = wanted
-        .as_ref()
-        .and_then(Reference::path)
-        .and_then(|path| path.canonicalize().ok())
-        .into_iter()
-        .collect();
-    let recipe = Recipe {
-        project: &project,
-        architecture: debian_architecture(),
-        environment: &around.environment,
-        lock: &lock_place,
-        locked: args.locked,
-        date: around.source_date_epoch.unwrap_or(around.now),
-        foreign: &foreign,
-    };
-    let cooked = match base {
-        Some(base) => cook(
-            &recipe,
-            Foundation::Base(Box::new(base)),
-            &tools,
-            &mut watch,
-        )?,
-        None => {
-            let downloads = Cache::open(
-                tools.cache.downloads()?,
-                Client::new(&around.proxies(), &around.cancel)?,
-            )?;
-            let larder = Larder {
-                mirror: &mirror(settings.mirror.as_deref())?,
-                desk: Desk {
-                    cache: &downloads,
-                    progress: screen,
-                    cancel: &around.cancel,
-                    now: around.now,
-                },
-                build_packages: settings.build_packages.as_deref().unwrap_or_default(),
-                runtime: None,
-            };
-            cook(&recipe, Foundation::Debian(larder), &tools, &mut watch)?
-        }
-    };
-    tell(&cooked.detected, screen);
-    for warning in &cooked.warnings {
-        screen.note(warning);
-    }
-    let original = cooked.root;
-    let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
-    let settings = settings.or(Settings {
-        keep: Some(project.kept_whole()),
-        ..Settings::default()
-    });
-    let mut wish = flags.wish(
-        &args.dir.display().to_string(),
-        &project.name,
-        epoch,
-        &settings,
-    )?;
-    wish.mtime = Some(epoch);
-    wish.detected = detected(project.detected.iter().chain(&cooked.detected));
-    wish.provenance.version = project.version.clone();
-    let done = finish(&original, &wish, &flags, &tools, &mut watch, screen)?;
-    // Like the image, only when all is well.
-    if cooked.lock_is_new && !args.output.dry_run {
-        keep_lock(&cooked.lock, &lock_place, screen);
-    }
-    Ok(done)
+    Ok((base, project))
 }
 
 /// Unpacks the image that is to be the runtime.
 fn open_base(
     reference: &Reference,
     settings: &Settings,
-    limit: Option<u64>,
+    target: Target<'_>,
     tools: &Tools<'_>,
 ) -> Result<Base, Failure> {
     let name = reference.to_string();
@@ -131,8 +179,13 @@ fn open_base(
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })?;
-    let image = open_image(reference, None, tools)?;
-    Base::open(&image, &name, debian_architecture(), limit, tools).map_err(|error| {
+    let platform: Platform = format!("linux/{}", target.architecture).parse()?;
+    let image = open_image(reference, Some(&platform), tools)?;
+    let Target {
+        architecture,
+        limit,
+    } = target;
+    Base::open(&image, &name, architecture, limit, tools).map_err(|error| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })
@@ -150,77 +203,6 @@ pub fn cook(
     })
 }
 
-/// What the flags, and then others, decide.
-fn settings(args: &Build, around: &Surroundings) -> Result<Settings, Failure> {
-    let flags = Settings {
-        command: (!args.command.is_empty()).then(|| args.command.clone()),
-        env: pairs(&args.env, "--env")?,
-        expose: ports(&args.expose),
-        user: args.user.clone(),
-        workdir: args.workdir.clone(),
-        labels: pairs(&args.label, "--label")?,
-        python: args.python.clone(),
-        suite: args.suite.clone(),
-        mirror: args.mirror.clone(),
-        base: args.base.clone(),
-        entry: entries(&args.probes)?,
-        packages: (!args.package.is_empty()).then(|| args.package.clone()),
-        add_modules: (!args.add_modules.is_empty()).then(|| args.add_modules.clone()),
-        build_packages: (!args.build_package.is_empty()).then(|| args.build_package.clone()),
-        ..Settings::default()
-    };
-    layered(flags, &args.dir, around)
-}
-
-/// What the user decided about a project: flags before the environment before
-/// files.
-pub fn layered(flags: Settings, dir: &Path, around: &Surroundings) -> Result<Settings, Failure> {
-    let environment = Settings {
-        mirror: around.environment.get("WHIT_DEBIAN_MIRROR").cloned(),
-        ..Settings::default()
-    };
-    let folder = if dir.is_file() {
-        dir.parent().unwrap_or(Path::new("."))
-    } else {
-        dir
-    };
-    let files = settings_of(folder)?;
-    let files = Settings {
-        base: files.base.map(|base| beside(&base, folder)).transpose()?,
-        ..files
-    };
-    Ok(flags.or(environment).or(files))
-}
-
-/// An image that a file of the project names, relative to the project.
-fn beside(image: &str, folder: &Path) -> Result<String, Failure> {
-    let exists = |path: &Path| folder.join(path).exists();
-    let reference = Reference::parse_with(image, &exists)?;
-    Ok(reference.from_folder(folder).to_string())
-}
-
-fn ports(numbers: &[u16]) -> Option<Vec<Port>> {
-    let tcp = |number: &u16| Port {
-        number: *number,
-        udp: false,
-    };
-    (!numbers.is_empty()).then(|| numbers.iter().map(tcp).collect())
-}
-
-fn pairs(texts: &[String], flag: &str) -> Result<Option<BTreeMap<String, String>>, Failure> {
-    if texts.is_empty() {
-        return Ok(None);
-    }
-    let mut found = BTreeMap::new();
-    for text in texts {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or_else(|| Failure::input(anyhow::anyhow!("{flag} {text:?} is not NAME=VALUE")))?;
-        found.insert(name.to_owned(), value.to_owned());
-    }
-    Ok(Some(found))
-}
-
 pub fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     let found = match wished {
         Some(text) => Mirror::given(text),
@@ -232,11 +214,16 @@ pub fn mirror(wished: Option<&str>) -> Result<Mirror, Failure> {
     })
 }
 
-/// `whit.lock` in the project; a single file's is named after it.
-pub fn lock_place(project: &Project) -> PathBuf {
+/// `whit.lock` in the project; a single file's is named after it. Another
+/// processor has other packages, and a lock of its own.
+pub fn lock_place(project: &Project, architecture: &str) -> PathBuf {
+    let name = match architecture {
+        "amd64" => "whit.lock".to_owned(),
+        other => format!("whit.{other}.lock"),
+    };
     match &project.file {
-        Some(file) => file.with_extension("whit.lock"),
-        None => project.root.join("whit.lock"),
+        Some(file) => file.with_extension(name),
+        None => project.root.join(name),
     }
 }
 
@@ -251,12 +238,36 @@ fn keep_lock(lock: &Lock, place: &Path, screen: &Screen) {
     }
 }
 
-/// This machine's architecture, for which Debian and Go have the same name.
-pub fn debian_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
+/// The architecture to build for, for which Debian and Go have the same name.
+pub fn architecture(platform: Option<&Platform>) -> Result<String, Failure> {
+    let host = Platform::host();
+    let platform = platform.unwrap_or(&host);
+    match (platform.os.as_str(), platform.architecture.as_str()) {
+        ("linux", "amd64" | "arm64") => Ok(platform.architecture.clone()),
+        _ => Err(Failure::input(anyhow::anyhow!(
+            "whit builds for linux/amd64 and linux/arm64, not for {platform}"
+        ))
+        .hint("an image for other platforms can be made smaller with `whit shrink`".to_owned())),
     }
+}
+
+/// Refuses what nothing can build here: dependencies come by way of the
+/// interpreter that will use them, and compilers run in the image's root.
+fn can_install(project: &Project, architecture: &str) -> Result<(), Failure> {
+    let nothing = match &project.language {
+        Language::Python(app) => {
+            app.requirements == Requirements::Nothing && app.installed.is_none()
+        }
+        Language::Other(_) => false,
+    };
+    if nothing {
+        return Ok(());
+    }
+    observe::means(architecture).map(drop).map_err(|error| {
+        let hint = error.hint();
+        let text = "the project cannot be built for another processor";
+        Failure::input(anyhow::Error::new(error).context(text)).hint(hint)
+    })
 }
 
 fn tell(lines: &[Detected], screen: &Screen) {

@@ -12,7 +12,7 @@ use whit_core::observe::ProbePlan;
 use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::{Globs, Policy};
 use whit_core::progress::Progress;
-use whit_core::settings::Settings;
+use whit_core::settings::{NetworkChoice, Settings};
 use whit_core::size::{Bandwidth, Present, measure};
 use whit_core::source;
 use whit_core::source::debian::{Desk, Suite};
@@ -22,12 +22,13 @@ use whit_oci::download::{Cache, Client};
 use whit_oci::{BuildOrder, Builder, Compression, Destination, Reference, Transports, step_of};
 use whit_sandbox::Trace;
 
-use super::build::{cook, debian_architecture, layered, lock_place, mirror};
+use super::build::{architecture, cook, lock_place, mirror};
 use super::inventory;
+use super::settings::{of_mirrors, of_probes, of_project};
 use super::transports::transports;
-use super::wish::{entries, entries_of, failure, probe_plan};
+use super::wish::{entries_of, failure, probe_plan};
 use super::workplace::{Workplace, open_image};
-use crate::args::{Compare, NetworkChoice};
+use crate::args::Compare;
 use crate::ui::{self, Failure, Screen};
 
 /// The name of each image in its layout.
@@ -36,16 +37,18 @@ const NAME: &str = "compared";
 pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
     let flags = Settings {
         command: (!args.command.is_empty()).then(|| args.command.clone()),
-        entry: entries(&args.probes)?,
         python: args.python.clone(),
         suite: args.suite.clone(),
         mirror: args.mirror.clone(),
         ..Settings::default()
     };
+    let flags = flags
+        .or(of_probes(&args.probes)?)
+        .or(of_mirrors(&args.registries));
     // What it is built on is what is compared.
     let settings = Settings {
         base: None,
-        ..layered(flags, &args.dir, &place.around)?
+        ..of_project(flags, &args.dir, &place.around)?.merged()
     };
     let project = project::detect(&args.dir, &settings, None).map_err(|error| {
         let hint = error.hint();
@@ -56,7 +59,7 @@ pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCod
         transports: transports(&place.around, &args.registries, &settings, screen)?,
         suite: suite(&project)?,
         cold: args.cold,
-        host_network: args.probes.network == NetworkChoice::Host,
+        host_network: settings.network == Some(NetworkChoice::Host),
         place,
         screen,
         settings,
@@ -357,11 +360,12 @@ impl Contest<'_> {
         watch: &mut Stopwatch,
     ) -> Result<Cooked, Failure> {
         let around = &self.place.around;
+        let architecture = architecture(None)?;
         let recipe = Recipe {
             project: &self.project,
-            architecture: debian_architecture(),
+            architecture: &architecture,
             environment: &around.environment,
-            lock: &lock_place(&self.project),
+            lock: &lock_place(&self.project, &architecture),
             locked: false,
             date: around.source_date_epoch.unwrap_or(around.now),
             foreign: &[],
@@ -404,6 +408,8 @@ impl Contest<'_> {
                 _ => Compression::Gzip { level: 6 },
             },
             run: true,
+            unrunnable: None,
+            emulator: None,
             probes: self.plan.clone(),
             replayed: Trace::new(),
             command: None,

@@ -1,31 +1,28 @@
 //! `whit diff`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use whit_core::diff::diff;
 use whit_core::inventory::{Detail, Inventory};
-use whit_core::settings::Settings;
 
 use super::inventory;
+use super::settings::of_registries;
 use super::transports::transports;
 use super::workplace::Workplace;
 use crate::args::Diff;
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Diff, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(
-        &place.around,
-        &args.registries,
-        &Settings::default(),
-        screen,
-    )?;
+    let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let detail = Detail {
         digests: true,
         ..Detail::default()
     };
     let read = |text: &str| -> Result<Inventory, Failure> {
-        let image = inventory::open(text, args.platform.as_deref(), &tools)?;
+        let image = inventory::open(text, args.platform.as_ref(), &tools)?;
         inventory::read(text, &image, &detail, &tools)
     };
     let (before, after) = (read(&args.before)?, read(&args.after)?);

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use whit_core::pipeline::Tools;
-use whit_oci::{BuildError, BuildOrder, Builder, Built, Reference, step_of};
+use whit_oci::{BuildError, BuildOrder, Builder, Built, Platform, Reference, step_of};
 
 use super::workplace::Workplace;
-use crate::args::{Building, NetworkChoice};
+use crate::args::Building;
 use crate::ui::Failure;
 
 /// How much of the log of a failed build is shown.
@@ -42,16 +42,16 @@ pub fn order(
     dockerfile: PathBuf,
     context: PathBuf,
     flags: &Building,
-    network: NetworkChoice,
-    platform: Option<&str>,
+    host_network: bool,
+    platform: Option<&Platform>,
 ) -> BuildOrder {
     BuildOrder {
         dockerfile,
         context,
         build_args: flags.build_arg.clone(),
         target: flags.target.clone(),
-        network: (network == NetworkChoice::Host).then(|| "host".to_owned()),
-        platform: platform.map(str::to_owned),
+        network: host_network.then(|| "host".to_owned()),
+        platform: platform.map(ToString::to_string),
         no_cache: flags.no_cache,
     }
 }

@@ -9,9 +9,9 @@ use whit_core::inventory::Detail;
 use whit_core::pipeline::Tools;
 use whit_core::progress::Progress;
 use whit_core::report::Report;
-use whit_core::settings::Settings;
 
 use super::inventory;
+use super::settings::of_registries;
 use super::transports::transports;
 use super::why::beside;
 use super::wish::failure;
@@ -20,12 +20,8 @@ use crate::args::Explore;
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Explore, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(
-        &place.around,
-        &args.registries,
-        &Settings::default(),
-        screen,
-    )?;
+    let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let exploration = look(args, &tools)?;
     screen.clear();
@@ -44,7 +40,7 @@ pub fn run(args: &Explore, place: &Workplace, screen: &Screen) -> Result<ExitCod
 }
 
 fn look(args: &Explore, tools: &Tools<'_>) -> Result<Exploration, Failure> {
-    let image = inventory::open(&args.image, args.platform.as_deref(), tools)?;
+    let image = inventory::open(&args.image, args.platform.as_ref(), tools)?;
     let detail = Detail {
         digests: true,
         ..Detail::default()

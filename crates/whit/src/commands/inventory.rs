@@ -2,7 +2,7 @@
 
 use whit_core::inventory::{self, Detail, Inventory, InventoryError};
 use whit_core::pipeline::{self, Tools};
-use whit_oci::Image;
+use whit_oci::{Image, Platform};
 
 use super::dockerfile;
 use super::wish::failure;
@@ -10,7 +10,7 @@ use super::workplace::{open_image, reference};
 use crate::ui::Failure;
 
 /// Opens the image that `text` names; its layers are not read yet.
-pub fn open(text: &str, platform: Option<&str>, tools: &Tools<'_>) -> Result<Image, Failure> {
+pub fn open(text: &str, platform: Option<&Platform>, tools: &Tools<'_>) -> Result<Image, Failure> {
     let reference = reference(text)?;
     if dockerfile::meant(&reference).is_some() {
         return Err(Failure::input(anyhow::anyhow!(

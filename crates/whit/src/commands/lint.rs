@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use whit_core::lint::{self, Bytes, Context, Finding, LintError, Measured};
 use whit_core::progress::Progress;
-use whit_core::settings::Settings;
 use whit_oci::Image;
 
+use super::settings::of_registries;
 use super::transports::transports;
 use super::workplace::{Workplace, open_image, reference};
 use crate::args::Lint;
@@ -91,11 +91,12 @@ impl Subject<'_> {
             return self.look(text, None);
         };
         let place = Workplace::open()?;
-        let settings = Settings::default();
-        let transports = transports(&place.around, &self.args.registries, &settings, screen)?;
+        let registries = &self.args.registries;
+        let settings = of_registries(registries, &place.around, folder(self.path))?;
+        let transports = transports(&place.around, registries, &settings, screen)?;
         let tools = place.tools(screen, &transports);
         screen.phase("reading the image", None);
-        let image = open_image(&reference(image)?, self.args.platform.as_deref(), &tools)?;
+        let image = open_image(&reference(image)?, self.args.platform.as_ref(), &tools)?;
         self.look(text, Some(&image))
     }
 }
@@ -114,15 +115,18 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|_| Failure::input(anyhow::anyhow!("{} is not UTF-8 text", path.display())))
 }
 
+/// The folder of a Dockerfile.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// The context is the folder of the Dockerfile, as with `docker build FOLDER`.
 fn context(path: &Path) -> Result<Context, Failure> {
-    let folder = match path.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => Path::new("."),
-    };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Context::read(folder, &name).map_err(|error: LintError| {
+    Context::read(folder(path), &name).map_err(|error: LintError| {
         let hint = error.hint();
         Failure::input(error).hint(hint)
     })

@@ -291,7 +291,7 @@ impl Workshop<'_> {
             self.args.dir.join(&variant.file),
             self.args.dir.clone(),
             &self.args.building,
-            self.args.network,
+            self.args.network == NetworkChoice::Host,
             None,
         );
         match self.builder.build(&order, tools.workspace.path(), &|_| {}) {
@@ -342,6 +342,8 @@ impl Workshop<'_> {
             strip: true,
             compression: Compression::Gzip { level: 10 },
             run: true,
+            unrunnable: None,
+            emulator: None,
             probes: self.probes(),
             replayed: Trace::new(),
             command: None,

@@ -1,14 +1,15 @@
 //! `whit recipe`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use whit_core::inventory::Detail;
 use whit_core::pipeline::Tools;
 use whit_core::recipe::{Names, Recipe};
-use whit_core::settings::Settings;
 use whit_oci::Reference;
 
 use super::inventory;
+use super::settings::of_registries;
 use super::transports::transports;
 use super::why::{beside, read_report};
 use super::workplace::{Workplace, open_image};
@@ -16,12 +17,8 @@ use crate::args;
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &args::Recipe, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(
-        &place.around,
-        &args.registries,
-        &Settings::default(),
-        screen,
-    )?;
+    let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let report = match &args.report {
         Some(report) => read_report(report)?,

@@ -1,30 +1,27 @@
 //! `whit run`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use whit_core::observe::{Stage, forward};
-use whit_core::settings::Settings;
 use whit_sandbox::{Exit, Network, Running, Stdin};
 
+use super::settings::of_registries;
 use super::transports::transports;
 use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::{NetworkChoice, Run};
 use crate::ui::{Failure, Screen};
 
 pub fn run(args: &Run, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let transports = transports(
-        &place.around,
-        &args.registries,
-        &Settings::default(),
-        screen,
-    )?;
+    let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
+    let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
     let reference = reference(&args.image)?;
-    let image = unpack_image(&reference, args.platform.as_deref(), None, &tools)?;
+    let image = unpack_image(&reference, args.platform.as_ref(), None, &tools)?;
     let mut stage = Stage::new(
         &image.dirs,
         &image.config,

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use whit_core::pipeline::{Stopwatch, Tools};
+use whit_core::pipeline::{self, Stopwatch, Tools};
 use whit_core::progress::Progress;
-use whit_core::settings::Settings;
+use whit_core::settings::{NetworkChoice, Settings};
 use whit_core::source::FatRoot;
-use whit_oci::Reference;
+use whit_oci::{Platform, Reference};
 
 use super::dockerfile;
+use super::platform::{self, Change, Made};
+use super::settings::{layers, of_content, of_mirrors, of_output, of_probes};
 use super::transports::transports;
-use super::wish::{Flags, entries, finish};
-use super::workplace::{Workplace, reference, settings_of, unpack_image};
+use super::wish::{Flags, failure};
+use super::workplace::{Workplace, reference, unpack_image};
 use crate::args::Shrink;
 use crate::ui::{Failure, Screen};
 
@@ -22,31 +24,38 @@ pub fn run(args: &Shrink, place: &Workplace, screen: &Screen) -> Result<ExitCode
         probes: &args.probes,
         content: &args.content,
     };
-    let flags_as_settings = Settings {
-        entry: entries(&args.probes)?,
+    let given = Settings {
+        platform: args.platform.clone(),
         ..Settings::default()
     };
-    let settings = flags_as_settings.or(settings_of(Path::new("."))?);
+    let given = given
+        .or(of_output(&args.output))
+        .or(of_probes(&args.probes)?)
+        .or(of_content(&args.content))
+        .or(of_mirrors(&args.registries));
+    let settings = layers(given, &place.around, Path::new("."))?.merged();
     let transports = transports(&place.around, &args.registries, &settings, screen)?;
-    let tools = place.tools(screen, &transports);
-    let mut watch = Stopwatch::default();
-    let named = subject(args, place, &tools, &mut watch)?;
-    screen.phase("unpacking the original", None);
-    let original = watch.time("unpack", || {
-        unpack_image(
-            &named.reference,
-            args.platform.as_deref(),
-            flags.max_unpacked(),
-            &tools,
-        )
-    })?;
-    let epoch = place
-        .around
-        .source_date_epoch
-        .unwrap_or_else(|| created(&original));
-    let mut wish = flags.wish(&named.source, &named.small, epoch, &settings)?;
-    wish.command = (!args.command.is_empty()).then(|| args.command.clone());
-    finish(&original, &wish, &flags, &tools, &mut watch, screen)
+    let mut make = |platform: Option<&Platform>, place: &Workplace, change: &mut Change<'_>| {
+        let tools = place.tools(screen, &transports);
+        let mut watch = Stopwatch::default();
+        let named = subject(args, &settings, platform, place, &tools, &mut watch)?;
+        screen.phase("unpacking the original", None);
+        let limit = flags.max_unpacked();
+        let original = watch.time("unpack", || {
+            unpack_image(&named.reference, platform, limit, &tools)
+        })?;
+        let epoch = place
+            .around
+            .source_date_epoch
+            .unwrap_or_else(|| created(&original));
+        let mut wish = flags.wish(&named.source, &named.small, epoch, &settings)?;
+        wish.command = (!args.command.is_empty()).then(|| args.command.clone());
+        platform::settle(&mut wish, original.config.architecture(), &tools);
+        change(&mut wish);
+        let report = pipeline::run(&original, &wish, &tools, &mut watch).map_err(failure)?;
+        Ok(Made { wish, report })
+    };
+    platform::each(&settings, &flags, place, &transports, screen, &mut make)
 }
 
 /// What is to be shrunk.
@@ -60,6 +69,8 @@ struct Subject {
 
 fn subject(
     args: &Shrink,
+    settings: &Settings,
+    platform: Option<&Platform>,
     place: &Workplace,
     tools: &Tools<'_>,
     watch: &mut Stopwatch,
@@ -74,8 +85,8 @@ fn subject(
             file.clone(),
             context,
             &args.building,
-            args.probes.network,
-            args.platform.as_deref(),
+            settings.network == Some(NetworkChoice::Host),
+            platform,
         );
         let built = watch.time("build", || {
             dockerfile::build(&order, &args.building, place, tools)

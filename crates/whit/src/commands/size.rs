@@ -9,17 +9,18 @@ use whit_core::pipeline::Tools;
 use whit_core::size::{Bandwidth, Budget, Bytes, ImageSize, Present, excesses, measure};
 use whit_oci::Image;
 
+use super::settings::of_registries;
 use super::transports::transports;
-use super::workplace::{Workplace, open_image, reference, settings_of};
+use super::workplace::{Workplace, open_image, reference};
 use super::{dockerfile, inventory};
-use crate::args::{Size, SizeLimits};
+use crate::args::{NetworkChoice, Size, SizeLimits};
 use crate::ui::{self, Failure, Screen};
 
 pub fn run(args: &Size, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
-    let settings = settings_of(Path::new("."))?;
+    let settings = of_registries(&args.registries, &place.around, Path::new("."))?;
     let transports = transports(&place.around, &args.registries, &settings, screen)?;
     let tools = place.tools(screen, &transports);
-    let open = |text: &str| inventory::open(text, args.platform.as_deref(), &tools);
+    let open = |text: &str| inventory::open(text, args.platform.as_ref(), &tools);
     let budget = limits(&args.limits)?.or(settings.budget.unwrap_or_default());
     let bandwidths = match &args.bandwidth[..] {
         [] => &Bandwidth::DEFAULTS[..],
@@ -73,8 +74,8 @@ fn built(file: &Path, args: &Size, place: &Workplace, tools: &Tools<'_>) -> Resu
         file.to_owned(),
         dockerfile::context_of(file),
         &args.building,
-        args.network,
-        args.platform.as_deref(),
+        args.network == NetworkChoice::Host,
+        args.platform.as_ref(),
     );
     let built = dockerfile::build(&order, &args.building, place, tools)?;
     open_image(&built.reference, None, tools)

@@ -11,18 +11,17 @@ use crate::ui::{Failure, Screen};
 /// What fetched layers may take on the disk, if nobody says otherwise.
 const CACHE_LIMIT: u64 = 20_000_000_000;
 
-/// The ways to images that are no files. Mirrors of flags are asked before
-/// those of files.
+/// The ways to images that are no files.
 pub fn transports(
     around: &Surroundings,
     flags: &Registries,
     settings: &Settings,
     screen: &Screen,
 ) -> Result<Transports, Failure> {
-    let mirrors = flags
-        .registry_mirror
+    let mirrors = settings
+        .registry_mirrors
         .iter()
-        .chain(settings.registry_mirrors.iter().flatten())
+        .flatten()
         .map(|text| {
             text.parse::<RegistryMirror>().map_err(|error| {
                 let hint = error.hint();

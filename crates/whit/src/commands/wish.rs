@@ -1,23 +1,21 @@
 //! From flags to a wish: what `build` and `shrink` have in common.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use whit_core::emit::Provenance;
-use whit_core::observe::{Entry, EntryError, EntryTable, ExecProbe, Limits, Probe, ProbePlan};
-use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
+use whit_core::observe::{Entry, EntryError, EntryTable, Limits, Probe, ProbePlan};
+use whit_core::pipeline::{self, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
-use whit_core::settings::Settings;
+use whit_core::settings::{NetworkChoice, Settings};
 use whit_core::size::Bytes;
-use whit_core::source::FatRoot;
 use whit_oci::{Compression, CompressionError, Destination, ImageName};
 use whit_sandbox::Trace;
 
 use super::why::report_path;
-use crate::args::{Content, NetworkChoice, Output, Probes};
-use crate::ui::{self, Failure, Screen};
+use crate::args::{Content, Output, Probes};
+use crate::ui::Failure;
 
 /// The flags that both commands share.
 pub struct Flags<'a> {
@@ -29,8 +27,7 @@ pub struct Flags<'a> {
 impl Flags<'_> {
     /// A wish for an image called `name`, made from `source`.
     ///
-    /// `settings` are those of files; a flag comes before them, and lists add
-    /// up.
+    /// `settings` are those of flags, too, and the defaults.
     pub fn wish(
         &self,
         source: &str,
@@ -38,48 +35,40 @@ impl Flags<'_> {
         epoch: i64,
         settings: &Settings,
     ) -> Result<Wish, Failure> {
-        let tag = self
-            .output
-            .tag
-            .clone()
-            .unwrap_or_else(|| format!("{name}:latest"));
-        let output = match self.output.push {
-            true => Some(format!("docker://{tag}")),
-            false => self.output.output.clone().or(settings.output.clone()),
+        let tag = settings.tag.clone().unwrap_or(format!("{name}:latest"));
+        let output = match (self.output.push, &settings.tag) {
+            (true, Some(tag)) => Some(format!("docker://{tag}")),
+            (true, None) => {
+                return Err(Failure::input(anyhow::anyhow!(
+                    "--push does not know which name the image has"
+                ))
+                .hint("name it: -t registry.example/app:1 --push".to_owned()));
+            }
+            (false, _) => settings.output.clone(),
         };
         let destination = destination(output.as_deref(), name, &tag)?;
-        let both = |flags: &[String], files: &Option<Vec<String>>| {
-            let mut all = flags.to_vec();
-            all.extend(files.iter().flatten().cloned());
-            all
-        };
-        let compression = match (self.output.compress, &settings.compress) {
-            (Some(compression), _) => compression,
-            (None, Some(text)) => text.parse().map_err(|error: CompressionError| {
-                let hint = error.hint();
-                Failure::input(error).hint(hint)
-            })?,
-            (None, None) => Compression::Gzip { level: 10 },
-        };
+        let compression = settings.compress.as_deref().unwrap_or_default();
+        let compression: Compression = compression.parse().map_err(|error: CompressionError| {
+            let hint = error.hint();
+            Failure::input(error).hint(hint)
+        })?;
         Ok(Wish {
             source: source.to_owned(),
             detected: Vec::new(),
-            policy: self.content.policy.or(settings.policy).unwrap_or_default(),
-            keep: globs(&both(&self.content.keep, &settings.keep), "--keep")?,
-            drop: globs(&both(&self.content.drop, &settings.drop), "--drop")?,
-            python_code: self
-                .content
-                .python_code
-                .or(settings.python_code)
-                .unwrap_or_default(),
-            strip: !self.content.no_strip,
+            policy: settings.policy.unwrap_or_default(),
+            keep: globs(&settings.keep, "--keep")?,
+            drop: globs(&settings.drop, "--drop")?,
+            python_code: settings.python_code.unwrap_or_default(),
+            strip: settings.strip.unwrap_or(true),
             compression,
             run: !self.probes.no_run,
+            unrunnable: None,
+            emulator: None,
             probes: probe_plan(self.probes, settings)?,
             replayed: self.replayed()?,
             command: None,
             entries: entries_of(settings)?,
-            host_network: self.probes.network == NetworkChoice::Host,
+            host_network: settings.network == Some(NetworkChoice::Host),
             accept_differences: self.probes.accept_differences,
             rescue: self.output.rescue.then(|| rescue(&destination)),
             destination: Some(destination),
@@ -87,6 +76,7 @@ impl Flags<'_> {
             save_run: self.output.save_run.clone(),
             provenance: Provenance {
                 title: name.to_owned(),
+                unproven: self.probes.no_run,
                 ..Provenance::default()
             },
             epoch,
@@ -112,40 +102,25 @@ impl Flags<'_> {
     }
 }
 
-/// The questions that flags and files give; automatic ones are found on the way.
+/// The questions that settings give; automatic ones are found on the way.
 pub fn probe_plan(flags: &Probes, settings: &Settings) -> Result<ProbePlan, Failure> {
-    let mut given = Vec::new();
-    for table in settings.probe.iter().flatten() {
-        given.push(Probe::try_from(table.clone())?);
-    }
-    for text in &flags.probe {
-        let probe =
-            Probe::http(text).map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
-        given.push(probe);
-    }
-    for text in &flags.exec {
-        let probe =
-            Probe::exec(text).map_err(|error| Failure::input(error.clone()).hint(error.hint()))?;
-        given.push(probe);
-    }
-    if let Some(stdin) = &flags.stdin {
-        readable(stdin, "--stdin")?;
-        given.push(Probe::Exec(ExecProbe {
-            stdin: Some(stdin.clone()),
-            ..ExecProbe::default()
-        }));
-    }
-    if let Some(script) = &flags.test {
-        readable(script, "--test")?;
-        given.push(Probe::Script(absolute(script)?));
-    }
-    let limit = Duration::from_secs(flags.probe_timeout);
+    let given = settings.probe.iter().flatten();
+    let given = given
+        .map(|table| {
+            Probe::try_from(table.clone()).map_err(|error| {
+                let hint = error.hint();
+                Failure::input(error).hint(hint)
+            })
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let default = Limits::default();
+    let seconds = |setting: Option<u64>, default| setting.map_or(default, Duration::from_secs);
     let mut plan = ProbePlan::new(given);
     plan.limits = Limits {
-        start: Duration::from_secs(flags.start_timeout),
-        request: limit,
-        exec: limit,
-        ..Limits::default()
+        start: seconds(settings.start_timeout, default.start),
+        request: seconds(settings.probe_timeout, default.request),
+        exec: seconds(settings.probe_timeout, default.exec),
+        ..default
     };
     plan.allow_failure = flags.allow_failure;
     Ok(plan)
@@ -173,28 +148,6 @@ pub fn entries_of(settings: &Settings) -> Result<Vec<Entry>, Failure> {
 fn entry_failure(error: EntryError) -> Failure {
     let hint = error.hint();
     Failure::input(error).hint(hint)
-}
-
-/// Runs the pipeline and shows what came of it.
-pub fn finish(
-    original: &FatRoot,
-    wish: &Wish,
-    flags: &Flags<'_>,
-    tools: &Tools<'_>,
-    watch: &mut Stopwatch,
-    screen: &Screen,
-) -> Result<ExitCode, Failure> {
-    let report = pipeline::run(original, wish, tools, watch).map_err(failure)?;
-    screen.clear();
-    if let Some(place) = report_place(wish, flags.output) {
-        write_report(&report, &place)?;
-    }
-    if flags.output.json {
-        anstream::println!("{}", String::from_utf8_lossy(&report.to_json()));
-    } else {
-        ui::print_report(&report);
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// An error of the pipeline with its exit code and hint.
@@ -270,7 +223,7 @@ fn rescue(destination: &Destination) -> Destination {
     }
 }
 
-fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
+pub fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
     if let Some(place) = &output.report {
         return Some(place.clone());
     }
@@ -285,7 +238,7 @@ fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
     })
 }
 
-fn write_report(report: &Report, place: &Path) -> Result<(), Failure> {
+pub fn write_report(report: &Report, place: &Path) -> Result<(), Failure> {
     std::fs::write(place, report.to_json()).map_err(|error| {
         Failure::input(anyhow::anyhow!(
             "cannot write the report {}: {error}",
@@ -295,18 +248,9 @@ fn write_report(report: &Report, place: &Path) -> Result<(), Failure> {
     })
 }
 
-fn globs(texts: &[String], flag: &str) -> Result<Globs, Failure> {
-    Globs::new(texts).map_err(|error| Failure::input(anyhow::anyhow!("{flag}: {error}")))
-}
-
-fn readable(path: &Path, flag: &str) -> Result<(), Failure> {
-    std::fs::File::open(path)
-        .map(drop)
-        .map_err(|error| Failure::input(anyhow::anyhow!("{flag} {}: {error}", path.display())))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(Failure::input)
+fn globs(texts: &Option<Vec<String>>, flag: &str) -> Result<Globs, Failure> {
+    Globs::new(texts.as_deref().unwrap_or_default())
+        .map_err(|error| Failure::input(anyhow::anyhow!("{flag}: {error}")))
 }
 
 #[cfg(test)]

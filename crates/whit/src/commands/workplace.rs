@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use whit_core::pipeline::Tools;
-use whit_core::settings::Settings;
 use whit_core::source::{self, FatRoot};
 use whit_core::workspace::{CacheDirs, Workspace};
 use whit_oci::{Image, Limits, Options, Platform, Reference, Transports};
@@ -28,6 +27,11 @@ impl Workplace {
             cache: CacheDirs::new(&around.cache),
             around,
         })
+    }
+
+    /// The throw-away folder.
+    pub fn folder(&self) -> &Path {
+        self.workspace.path()
     }
 
     /// A place for one of several works of a command, to be dropped when it is
@@ -56,14 +60,6 @@ impl Workplace {
     }
 }
 
-/// The settings that a folder's files give.
-pub fn settings_of(folder: &Path) -> Result<Settings, Failure> {
-    Settings::load(folder).map_err(|error| {
-        let hint = error.hint();
-        Failure::input(error).hint(hint)
-    })
-}
-
 /// The image that a text names.
 pub fn reference(text: &str) -> Result<Reference, Failure> {
     Reference::parse(text).map_err(|error| {
@@ -75,11 +71,11 @@ pub fn reference(text: &str) -> Result<Reference, Failure> {
 /// Opens an image; its layers are not read yet.
 pub fn open_image(
     reference: &Reference,
-    platform: Option<&str>,
+    platform: Option<&Platform>,
     tools: &Tools<'_>,
 ) -> Result<Image, Failure> {
     let options = Options {
-        platform: platform.map(str::parse::<Platform>).transpose()?,
+        platform: platform.cloned(),
         scratch: tools.workspace.path().to_owned(),
         limits: Limits::default(),
         transports: tools.transports.clone(),
@@ -100,7 +96,7 @@ pub fn open_image(
 /// Unpacks and indexes an image.
 pub fn unpack_image(
     reference: &Reference,
-    platform: Option<&str>,
+    platform: Option<&Platform>,
     max_unpacked: Option<u64>,
     tools: &Tools<'_>,
 ) -> Result<FatRoot, Failure> {

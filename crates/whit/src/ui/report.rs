@@ -30,6 +30,11 @@ pub fn seconds(s: f64) -> String {
     }
 }
 
+/// The heading of the report of one platform among several.
+pub fn print_platform(name: &str) {
+    anstream::println!("\n{BOLD}{name}{BOLD:#}\n");
+}
+
 /// The whole report: sizes, proof, the biggest keeps and drops, time.
 pub fn print_report(report: &Report) {
     sizes(report);
@@ -118,16 +123,24 @@ fn proof(report: &Report) {
     let proof = &report.proof;
     if !proof.proven {
         anstream::println!(
-            "{yellow}unproven{yellow:#}  the image was not run",
+            "{yellow}unproven{yellow:#}  the image was not run{}",
+            match &proof.unrunnable {
+                Some(because) => format!(": {because}"),
+                None => String::new(),
+            },
             yellow = coloured(AnsiColor::Yellow)
         );
         anstream::println!();
         return;
     }
     anstream::println!(
-        "{green}proven{green:#}  {} probe{}, the same answers from both images",
+        "{green}proven{green:#}  {} probe{}, the same answers from both images{}",
         proof.probes.len(),
         if proof.probes.len() == 1 { "" } else { "s" },
+        match &proof.emulator {
+            Some(emulator) => format!(", both under {emulator}"),
+            None => String::new(),
+        },
         green = coloured(AnsiColor::Green)
     );
     const SHOWN: usize = 12;

@@ -14,6 +14,7 @@
 mod bad_input;
 mod base;
 mod compare;
+mod config;
 mod crafted;
 mod diff;
 mod dockerfile;
@@ -27,6 +28,7 @@ mod killed;
 mod languages;
 mod lint;
 mod matrix;
+mod platforms;
 mod projects;
 mod proof;
 mod recipe;

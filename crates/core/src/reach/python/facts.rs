@@ -50,6 +50,10 @@ pub struct Facts {
 pub enum FactsError {
     #[error("the interpreter {interpreter} did not run in the sandbox: {cause}")]
     Run { interpreter: String, cause: String },
+    #[error(
+        "the interpreter {interpreter} cannot be run, and its library is not where it would look"
+    )]
+    Unknown { interpreter: String },
     #[error("the interpreter {interpreter} answered something unexpected: {source}")]
     Answer {
         interpreter: String,
@@ -65,6 +69,9 @@ impl FactsError {
                 "does `{interpreter} -c 'import sys'` work in the image? \
                  an ENV such as PYTHONHOME may point elsewhere"
             )),
+            FactsError::Unknown { .. } => Some(
+                "install qemu-user-static, or drop nothing but litter: --policy repack".to_owned(),
+            ),
             FactsError::Answer { .. } => Some(
                 "CPython 3.6 or newer is understood; \
                  something printed to standard output at start-up also disturbs"

@@ -12,6 +12,7 @@ mod extension;
 mod facts;
 #[doc(hidden)]
 pub mod fuzzing;
+mod guess;
 mod imports;
 mod interpreter;
 mod lines;

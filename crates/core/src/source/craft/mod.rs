@@ -41,6 +41,8 @@ pub struct Request<'a> {
     pub root_key: &'a str,
     /// The Debian packages that were added to it already.
     pub added: &'a [String],
+    /// Debian's name of the processor that the root is for.
+    pub architecture: &'a str,
     /// The variables and the `PATH` of the base, where there is one.
     pub base: Option<Inherited<'a>>,
     /// whit's cache folder.

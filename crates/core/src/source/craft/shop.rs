@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper};
+use whit_sandbox::{Command, Emulator, Exit, Mount, Network, Running, Spec, Stdin, Upper};
 
 use super::error::io;
 use super::{CraftError, Request};
+use crate::observe;
 use crate::source::project::{HostSettings, Step};
 use crate::source::python_deps::{BUNDLES, give};
 
@@ -33,6 +34,7 @@ pub struct Shop<'a> {
     root: PathBuf,
     mounts: Vec<Mount>,
     env: BTreeMap<String, String>,
+    emulator: Option<Emulator>,
     cancel: &'a AtomicBool,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Shop<'a> {
             root: request.root.to_owned(),
             mounts: Vec::new(),
             env: BTreeMap::new(),
+            emulator: observe::emulator(request.architecture),
             cancel: request.cancel,
         };
         for name in [
@@ -179,6 +182,7 @@ impl<'a> Shop<'a> {
             network: Network::Host,
             hostname: "whit".to_owned(),
             max_processes: 4096,
+            emulator: self.emulator.clone(),
         };
         let command = Command {
             argv: ["/bin/sh", "-e", "-c", &step.script]

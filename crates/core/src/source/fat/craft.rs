@@ -101,6 +101,7 @@ pub fn on_base(
             root: &base.dir,
             root_key: &format!("base {}", base.digest),
             added: &[],
+            architecture: recipe.architecture,
             base: Some(Inherited {
                 env: &env,
                 path: &recipe.project.usual_path,
@@ -218,6 +219,7 @@ impl Kitchen<'_> {
                 root: &root.dir,
                 root_key: &root.key.hex(),
                 added: &added,
+                architecture: self.recipe.architecture,
                 base: None,
                 cache: &tools.cache.dependencies()?,
                 environment: self.recipe.environment,

@@ -63,6 +63,7 @@ pub fn on_base(
             lowers: std::slice::from_ref(&base.dir),
             root_key: &format!("base {}", base.digest),
             build_packages: &[],
+            architecture: recipe.architecture,
             base: Some(Inherited {
                 env: &env,
                 path: &recipe.project.usual_path,
@@ -154,6 +155,7 @@ impl Kitchen<'_> {
                 lowers: std::slice::from_ref(&root.dir),
                 root_key: &key.hex(),
                 build_packages: &extra,
+                architecture: self.recipe.architecture,
                 base: None,
                 cache: &tools.cache.dependencies()?,
                 environment: self.recipe.environment,

@@ -13,6 +13,7 @@ mod languages;
 mod layout;
 mod manifest;
 mod module;
+mod proposal;
 mod python;
 mod requirements;
 mod server;
@@ -32,6 +33,7 @@ pub use error::ProjectError;
 pub use folder::Folder;
 pub use image::inherited;
 pub use layout::{Placed, lay_out};
+pub use proposal::Proposal;
 pub use python::Python;
 pub use requirements::Requirements;
 

@@ -1,6 +1,7 @@
 //! Detection on small trees.
 
 use super::*;
+use crate::settings::Layers;
 
 /// A project in a folder called `demo`.
 struct Demo {
@@ -30,8 +31,27 @@ fn folder(files: &[(&str, &str)]) -> Demo {
 
 fn detected(files: &[(&str, &str)]) -> Result<Project, ProjectError> {
     let dir = folder(files);
-    let settings = Settings::load(dir.path()).unwrap();
-    detect(dir.path(), &settings, None)
+    let read = || {
+        Layers::new(Settings::default(), &BTreeMap::new(), dir.path())
+            .unwrap()
+            .merged()
+    };
+    let project = detect(dir.path(), &read(), None)?;
+
+    // A file that says what was found changes nothing.
+    std::fs::write(dir.path().join("whit.toml"), project.draft()).unwrap();
+    let again = detect(dir.path(), &read(), None)?;
+    let shown = |project: &Project| {
+        let mut project = project.clone();
+        project.detected.clear();
+        // What is said of the command, and what of it is in other fields too.
+        project.command.detected = again.command.detected.clone();
+        project.command.ports.clear();
+        project.command.env.clear();
+        format!("{project:#?}")
+    };
+    assert_eq!(shown(&again), shown(&project), "{}", project.draft());
+    Ok(project)
 }
 
 /// The whole command line, or the error and its hint.

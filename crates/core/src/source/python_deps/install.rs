@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub root_key: &'a str,
     /// The Debian packages that the build root has besides the runtime.
     pub build_packages: &'a [String],
+    /// Debian's name of the processor that the root is for.
+    pub architecture: &'a str,
     /// The variables and the `PATH` of the base, where there is one.
     pub base: Option<Inherited<'a>>,
     /// whit's cache folder.
@@ -464,13 +466,10 @@ impl<'a> Session<'a> {
             }
             let python = python_name(request);
             let workshop = Workshop::new(
-                request.lowers,
-                request.cache,
+                request,
                 &uv_cache(request),
                 Access::of(request.environment, &request.app.indexes),
                 &python,
-                request.base,
-                request.cancel,
             )
             .map_err(Failure::Error)?;
             self.workshop = Some(workshop);

@@ -37,7 +37,7 @@ pub fn ready(
 ) -> Result<PathBuf, Failure> {
     let stored = cache
         .join("tools")
-        .join(format!("uv-{VERSION}-{}", std::env::consts::ARCH))
+        .join(format!("uv-{VERSION}-{}", workshop.machine()))
         .join("uv");
     for candidate in on_path(environment) {
         if version(workshop, &candidate).is_some_and(|version| version >= OLDEST) {

@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper, disk_owner};
+use whit_sandbox::{
+    Command, Emulator, Exit, Mount, Network, Running, Spec, Stdin, Upper, disk_owner,
+};
 
 use super::error::io;
 use super::index_settings::{Access, INSIDE};
-use super::{Failure, Inherited, InstallError, failure};
+use super::{Failure, Inherited, InstallError, Request, failure};
+use crate::observe;
 
 /// One step may take as long as the slowest build that people wait for.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -47,6 +50,8 @@ pub struct Workshop<'a> {
     cache: PathBuf,
     python: String,
     base: Option<Inherited<'a>>,
+    architecture: &'a str,
+    emulator: Option<Emulator>,
     cancel: &'a AtomicBool,
 }
 
@@ -60,18 +65,16 @@ pub struct Run<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    /// Sets one up. `python` is `python3.11`. `cache` is whit's cache folder; temporary files lie there
-    /// too, so that finished folders can be renamed into their place. uv's own
-    /// cache is the folder `uv_cache` in it.
+    /// Sets one up. `python` is `python3.11`. Temporary files lie in whit's
+    /// cache folder too, so that finished folders can be renamed into their
+    /// place. uv's own cache is the folder `uv_cache` in it.
     pub fn new(
-        lowers: &[PathBuf],
-        cache: &Path,
+        request: &Request<'a>,
         uv_cache: &str,
         access: Access,
         python: &str,
-        base: Option<Inherited<'a>>,
-        cancel: &'a AtomicBool,
     ) -> Result<Self, InstallError> {
+        let cache = request.cache;
         let tmp = cache.join("tmp");
         let uv_cache = cache.join(uv_cache);
         for folder in [&tmp, &uv_cache] {
@@ -83,12 +86,14 @@ impl<'a> Workshop<'a> {
             .map_err(io(format!("making a folder in {}", tmp.display())))?;
         let workshop = Self {
             folder,
-            lowers: lowers.to_vec(),
+            lowers: request.lowers.to_vec(),
             access,
             cache: uv_cache,
             python: python.to_owned(),
-            base,
-            cancel,
+            base: request.base,
+            architecture: request.architecture,
+            emulator: observe::emulator(request.architecture),
+            cancel: request.cancel,
         };
         give(&workshop.cache)?;
         for name in ["in", "out", "src", "tmp"] {
@@ -103,6 +108,15 @@ impl<'a> Workshop<'a> {
     /// `python3.11`.
     pub fn python(&self) -> &str {
         &self.python
+    }
+
+    /// The kernel's name of the processor that the root is for.
+    pub fn machine(&self) -> &str {
+        match self.architecture {
+            "amd64" => "x86_64",
+            "arm64" => "aarch64",
+            other => other,
+        }
     }
 
     /// The host's path of `in`, `out`, `src` or `tmp`.
@@ -203,6 +217,7 @@ impl<'a> Workshop<'a> {
             network: Network::Host,
             hostname: "whit".to_owned(),
             max_processes: 4096,
+            emulator: self.emulator.clone(),
         }
     }
 
