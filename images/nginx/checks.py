@@ -2,7 +2,8 @@
 
 import gzip
 
-LIMIT = 9.9
+# Six files of machine code that stay as they are have 9.8 of them.
+LIMIT = 10.3
 
 
 def checks(image):

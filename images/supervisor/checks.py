@@ -13,14 +13,21 @@ def checks(image):
         health = app.get("/health")
         yield "the server's own page", health.body == "fine\n" or health
         status = app.exec("supervisorctl", "status")
-        yield "supervisorctl", "worker" in status.out and "RUNNING" in status.out or status
-        job = app.exec("supervisorctl", "start", "job")
-        yield "a job that waited", "started" in job.out or job
-        time.sleep(0.5)
-        told = app.exec("supervisorctl", "status", "job")
-        yield "it ended well", "EXITED" in told.out or told
-        sums = app.exec("supervisorctl", "start", "sums")
-        yield "a program that only the configuration names", "started" in sums.out or sums
+        yield "supervisorctl", "worker " in status.out and "ERROR" not in status.out or status
+        for name in ("job", "sums"):
+            app.exec("supervisorctl", "start", name)
+            told = ended(app, name)
+            yield f"{name}, which waited", "EXITED" in told.out or told
         again = app.exec("supervisorctl", "restart", "worker")
         yield "a restart", "worker: started" in again.out or again
         yield "SIGTERM ends it", app.stop() == 0
+
+
+def ended(app, name):
+    """The status of a job, as soon as it has one."""
+    end = time.monotonic() + 10
+    while True:
+        told = app.exec("supervisorctl", "status", name)
+        if "EXITED" in told.out or "FATAL" in told.out or time.monotonic() > end:
+            return told
+        time.sleep(0.2)

@@ -1,6 +1,7 @@
 //! Scripts: who interprets them, and what shell scripts and settings run.
 
 mod commands;
+mod literals;
 mod programs;
 mod settings;
 mod words;
@@ -119,11 +120,21 @@ impl Analyzer for Shell<'_> {
             }
             return found;
         }
+        if node.package.is_none()
+            && literals::is_code(&node.path)
+            && let Some(bytes) = self.whole(file)
+        {
+            let code = String::from_utf8_lossy(&bytes);
+            for command in literals::commands(&code) {
+                found.edges.extend(self.programs.of_text(command));
+            }
+        }
         if settings::is_settings(&self.root.tree, file)
             && let Some(bytes) = self.whole(file)
             && let Ok(text) = std::str::from_utf8(&bytes)
         {
-            found.edges = settings::named(&self.root.tree, &self.programs, text);
+            let named = settings::named(&self.root.tree, &self.programs, text);
+            found.edges.extend(named);
             found.edges.retain(|(id, _)| *id != file);
         }
         // A module's first line is for those who run it as a program.
