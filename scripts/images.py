@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Shrinks what people really run, without flags, and checks fat and small.
 
-    scripts/images.py [--whit PROGRAM] [--user NAME] [--write FILE] [NAME…]
+    scripts/images.py [--whit PROGRAM] [--user NAME] [--jobs N] [--write FILE] [NAME…]
 
 NAME is a folder below images/: a Dockerfile over a base image that
 scripts/base-images.sh makes, and a checks.py. Each is built by Docker, shrunk by
 `whit shrink` from the saved archive, and both images are run in Docker, where
 checks.py asks the same of them. Prints a table; --write keeps it as Markdown.
---user runs whit as that unprivileged user. Exit code 1 if a check fails or an
+--user runs whit as that unprivileged user; --jobs says how many images at a time (2). Exit code 1 if a check fails or an
 image is not smaller, 2 if something could not be built.
 
 checks.py has one generator:
@@ -23,6 +23,7 @@ explained there; LIMIT = 9.0 is the most MB (10^6 bytes) that the small one may 
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import http.client
 import importlib.util
@@ -34,6 +35,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -42,6 +44,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "images"
+# Two images may stand on the same base.
+BASES = threading.Lock()
 START_SECONDS = 60
 CHECK_SECONDS = 60
 
@@ -277,7 +281,8 @@ def examine(name, options, work):
     bases = re.findall(r"^FROM (\S+)", (IMAGES / name / "Dockerfile").read_text(), re.MULTILINE)
     stages = re.findall(r"^FROM \S+ AS (\S+)", (IMAGES / name / "Dockerfile").read_text(), re.M | re.I)
     wanted = [base for base in bases if base != "scratch" and base not in stages]
-    subprocess.run([ROOT / "scripts/base-images.sh", *wanted], check=True, stdout=sys.stderr)
+    with BASES:
+        subprocess.run([ROOT / "scripts/base-images.sh", *wanted], check=True, stdout=sys.stderr)
     docker("build", "--quiet", "--network", "host", "-t", fat_tag, str(IMAGES / name))
     archive, out = work / "fat.tar", work / "small.tar"
     docker("save", "--output", str(archive), fat_tag)
@@ -302,6 +307,15 @@ def examine(name, options, work):
     return Row(name, fat.size, small.size, gzip, len(small_passed), total, seconds, problems)
 
 
+def examine_apart(name, options):
+    """Examines an image in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="whit-images-") as folder:
+        work = Path(folder)
+        if options.user:
+            shutil.chown(work, options.user)
+        return examine(name, options, work)
+
+
 def table(rows):
     lines = [
         "| image | fat MB | small MB | gzip MB | checks | shrunk in s |",
@@ -319,6 +333,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--whit", type=Path, default=ROOT / "target/release/whit")
     parser.add_argument("--user")
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--write", metavar="FILE")
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
@@ -327,22 +342,20 @@ def main():
     sys.modules["images"] = sys.modules["__main__"]
 
     rows, failed = [], 0
-    for name in names:
-        with tempfile.TemporaryDirectory(prefix="whit-images-") as folder:
-            work = Path(folder)
-            if options.user:
-                shutil.chown(work, options.user)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        runs = [(name, pool.submit(examine_apart, name, options)) for name in names]
+        for name, run in runs:
             try:
-                row = examine(name, options, work)
+                row = run.result()
             except (RuntimeError, OSError, subprocess.SubprocessError) as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 failed = 2
                 continue
-        rows.append(row)
-        print(table([row]).splitlines()[-1], flush=True)
-        for problem in row.problems:
-            print(f"    {problem}", file=sys.stderr)
-        failed = failed or bool(row.problems)
+            rows.append(row)
+            print(table([row]).splitlines()[-1], flush=True)
+            for problem in row.problems:
+                print(f"    {problem}", file=sys.stderr)
+            failed = failed or bool(row.problems)
     print("\n" + table(rows))
     if options.write:
         page = (IMAGES / "README.md").read_text()

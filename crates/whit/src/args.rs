@@ -90,7 +90,8 @@ pub enum Command {
     ///
     /// A full Debian, a slim one, distroless's packages and whit's own images,
     /// each put together from Debian packages without an engine, run and asked the
-    /// same. What cannot be had here is listed with the reason.
+    /// same. With an engine, the Dockerfiles that people write for it are built
+    /// too. What cannot be had here is listed with the reason.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Box<Compare>),
 
@@ -222,7 +223,8 @@ Examples:
   whit compare                        # the project in this folder
   whit compare examples/fastapi --markdown > sizes.md
   whit compare --only rare --only legendary --html sizes.html
-  whit compare --cold                 # builds everything a second time, from nothing";
+  whit compare --cold                 # builds everything a second time, from nothing
+  whit compare --emit-dockerfiles dockerfiles --engine podman --network host";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -265,7 +267,7 @@ A comment above an instruction turns rules off for it:
 
 #[derive(Debug, Args)]
 pub struct Build {
-    /// The project's folder, or one Python file
+    /// The project's folder, one Python file, a finished program or a jar
     #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
     pub dir: PathBuf,
 
@@ -301,6 +303,14 @@ pub struct Build {
     /// Debian package in the runtime, for a program or library that the app needs
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub package: Vec<String>,
+    /// Java modules in the runtime beside those that the classes name
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Runtime"
+    )]
+    pub add_modules: Vec<String>,
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,
@@ -610,39 +620,6 @@ pub struct Form {
 }
 
 #[derive(Debug, Args)]
-pub struct Matrix {
-    /// The folder with the Dockerfiles, and what they copy
-    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
-    pub dir: PathBuf,
-    /// Dockerfiles to take, by their names
-    #[arg(long, value_name = "GLOB")]
-    pub only: Vec<String>,
-    /// How many to build and run at the same time
-    #[arg(short, long, value_name = "NUMBER", default_value = "2",
-        value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: u16,
-    /// Write a Compose file of the same matrix, and do nothing else; `-` prints it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub compose: Option<PathBuf>,
-    /// Leave out what `whit shrink` would make of those that work
-    #[arg(long)]
-    pub no_shrink: bool,
-    /// Seconds that an image may take until it ends or listens
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    pub start_timeout: u64,
-    /// Let the steps of the builds use the host's network; images run without one
-    #[arg(long, value_name = "WHICH", default_value = "none")]
-    pub network: NetworkChoice,
-    /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
-    #[arg(long, value_name = "SPEED")]
-    pub bandwidth: Vec<Bandwidth>,
-    #[command(flatten)]
-    pub building: Building,
-    #[command(flatten)]
-    pub form: Form,
-}
-
-#[derive(Debug, Args)]
 pub struct Compare {
     /// The project's folder, or one Python file
     #[arg(default_value = ".", value_hint = ValueHint::AnyPath)]
@@ -673,9 +650,52 @@ pub struct Compare {
     pub registries: Registries,
     #[command(flatten)]
     pub form: Form,
+    /// Build Dockerfiles with this engine (default: the first that is there): docker, podman
+    /// or buildah
+    #[arg(long, value_name = "ENGINE", help_heading = "Dockerfiles")]
+    pub engine: Option<BuildEngine>,
+    /// Build no Dockerfiles
+    #[arg(long, conflicts_with = "engine", help_heading = "Dockerfiles")]
+    pub no_engine: bool,
+    /// Keep the Dockerfiles of the trade in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Dockerfiles")]
+    pub emit_dockerfiles: Option<PathBuf>,
     /// Write a page with bar charts; it needs nothing but a browser
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Matrix {
+    /// The folder with the Dockerfiles, and what they copy
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Dockerfiles to take, by their names
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// How many to build and run at the same time
+    #[arg(short, long, value_name = "NUMBER", default_value = "2",
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Write a Compose file of the same matrix, and do nothing else; `-` prints it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub compose: Option<PathBuf>,
+    /// Leave out what `whit shrink` would make of those that work
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Seconds that an image may take until it ends or listens
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub start_timeout: u64,
+    /// Let the steps of the builds use the host's network; images run without one
+    #[arg(long, value_name = "WHICH", default_value = "none")]
+    pub network: NetworkChoice,
+    /// Tell the time to pull at this speed: 20Mbps, 1Gbps (default 5Mbps, 100Mbps, 1Gbps)
+    #[arg(long, value_name = "SPEED")]
+    pub bandwidth: Vec<Bandwidth>,
+    #[command(flatten)]
+    pub building: Building,
+    #[command(flatten)]
+    pub form: Form,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,6 @@ import Home from "./Home.vue";
 const pages = {
   "/": Home,
   "/prices": defineAsyncComponent(() => import("./Prices.vue")),
-  "/broken": { render: () => { throw new Error("broken on purpose"); } },
 };
 
 export function createApp(path) {

@@ -109,7 +109,7 @@ fn wanted(code: i32, output: &str) -> (Vec<String>, String) {
         .filter(|_| code == WANTS_PACKAGES);
     if let Some(names) = asked {
         let names = names.split_whitespace().map(str::to_owned).collect();
-        return (names, "a dependency is written in C".to_owned());
+        return (names, "parts of it are written in C".to_owned());
     }
     super::python_deps::lacking(output).unwrap_or_default()
 }

@@ -10,8 +10,8 @@ use crate::source::project::craft::{Craft, HostFile, HostSettings, Step};
 use crate::source::project::{Folder, ProjectError};
 
 const SETTINGS: HostSettings = HostSettings {
-    prefixes: &["MAVEN_", "WHIT_JAVA_"],
-    except: &["MAVEN_HOME"],
+    prefixes: &["MAVEN_OPTS"],
+    except: &[],
     files: &[HostFile {
         named_by: "",
         at_home: ".m2/settings.xml",
