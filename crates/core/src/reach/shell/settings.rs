@@ -42,7 +42,10 @@ const COMMANDS: [&str; 7] = [
 /// True for a file of settings that no package brought.
 pub fn is_settings(tree: &Tree, file: FileId) -> bool {
     let node = tree.node(file);
-    let by_place = node.path.starts_with(&"etc".into()) && node.path.extension().is_none();
+    // Folders of settings are a service's; `/etc/passwd` names shells, and runs none.
+    let by_place = node.path.starts_with(&"etc".into())
+        && node.path.components().count() > 2
+        && node.path.extension().is_none();
     node.package.is_none()
         && node.is_file()
         && (by_place
@@ -108,6 +111,8 @@ mod tests {
                 "etc/supervisor.conf",
                 "etc/nginx/nginx.conf @nginx",
                 "srv/notes.txt",
+                "etc/passwd",
+                "etc/nginx/sites-enabled/default",
                 "*usr/bin/b2sum @coreutils",
                 "*usr/bin/sort @coreutils",
                 "*usr/bin/never @other",
@@ -128,5 +133,10 @@ mod tests {
         assert!(is_settings(tree, test.id("etc/supervisor.conf")));
         assert!(!is_settings(tree, test.id("etc/nginx/nginx.conf")));
         assert!(!is_settings(tree, test.id("srv/notes.txt")));
+        assert!(!is_settings(tree, test.id("etc/passwd")));
+        assert!(is_settings(
+            tree,
+            test.id("etc/nginx/sites-enabled/default")
+        ));
     }
 }
