@@ -96,13 +96,16 @@ fn what_is_not_as_its_name_says_is_refused() {
     }
     let bench = Bench::new();
     let fine = with("[\"/app/tiny\"]");
+    // Equal Dockerfiles would be one result.
+    let second = format!("# The second.\n{fine}");
+    let mended = format!("# Mended.\n{fine}");
     let other = with("[\"/app/tiny\", \"--version\"]");
     let shell = with("/app/tiny");
     folder(
         &bench,
         &[
             ("Dockerfile.tiny.one", &fine),
-            ("Dockerfile.tiny.two.err", &fine),
+            ("Dockerfile.tiny.two.err", &second),
             ("Dockerfile.tiny.other", &other),
             ("Dockerfile.tiny.shell", &shell),
         ],
@@ -122,7 +125,7 @@ fn what_is_not_as_its_name_says_is_refused() {
     let again = whit(&bench, &["matrix", "matrix", "--json"]).exits(1);
     assert_eq!(again.stderr().matches("(as before)").count(), 4);
     assert_eq!(rows(&again.json()), first);
-    std::fs::write(bench.path("matrix/Dockerfile.tiny.other"), &fine).unwrap();
+    std::fs::write(bench.path("matrix/Dockerfile.tiny.other"), &mended).unwrap();
     std::fs::rename(
         bench.path("matrix/Dockerfile.tiny.shell"),
         bench.path("matrix/Dockerfile.tiny.shell.err"),
