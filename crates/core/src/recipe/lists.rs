@@ -105,9 +105,10 @@ mod tests {
             "a/$HOME",
             "a/#x",
             "a/b\\x2d",
-            "a/b/*",
             "a/ä",
             "a/-n",
+            // Folder by folder.
+            "a/b/*",
         ];
         let paths: Vec<ImagePath> = names.iter().map(|name| (*name).into()).collect();
         let wanted: String = std::iter::once("./a".to_owned())

@@ -117,11 +117,7 @@ impl Order<'_> {
         }
         let epoch = around.source_date_epoch.unwrap_or(cooked.lock.date);
         let source = args.dir.display().to_string();
-        let settings = settings.clone().or(Settings {
-            keep: Some(project.kept_whole()),
-            ..Settings::default()
-        });
-        let mut wish = self.flags.wish(&source, &project.name, epoch, &settings)?;
+        let mut wish = self.flags.wish(&source, &project.name, epoch, settings)?;
         wish.mtime = Some(epoch);
         wish.detected = detected(project.detected.iter().chain(&cooked.detected));
         wish.provenance.version = project.version.clone();

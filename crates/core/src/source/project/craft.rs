@@ -31,9 +31,6 @@ pub struct Craft {
     pub leftovers: &'static [&'static str],
     /// What comes out are programs, which need no runtime but libraries.
     pub stands_alone: bool,
-    /// Folders of dependencies, relative to the working directory, that stay
-    /// whole: nothing follows what their language asks for by name.
-    pub whole: &'static [&'static str],
 }
 
 /// A shell script (`sh -e`) that runs in the build root with the host's
@@ -92,7 +89,6 @@ impl Craft {
             sources: &[],
             leftovers: &[],
             stands_alone: true,
-            whole: &[],
         }
     }
 

@@ -502,15 +502,6 @@ impl Project {
         }
     }
 
-    /// Globs of dependencies that stay whole.
-    pub fn kept_whole(&self) -> Vec<String> {
-        let Language::Other(craft) = &self.language else {
-            return Vec::new();
-        };
-        let inside = |folder: &&str| self.workdir.join(folder).to_string();
-        craft.whole.iter().map(inside).collect()
-    }
-
     /// The same project with other things around it.
     pub fn furnished(self, furniture: Furniture) -> Self {
         Self { furniture, ..self }

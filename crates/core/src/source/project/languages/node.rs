@@ -174,7 +174,6 @@ pub fn find(clues: &Clues<'_>) -> Result<Option<Known>, ProjectError> {
     craft.env = vec![("NODE_ENV", "production")];
     craft.path = vec!["node_modules/.bin"];
     craft.stands_alone = false;
-    craft.whole = &["node_modules"];
     let node = demand.choose(clues)?;
     craft.suite = node.suite;
     craft.steps = steps(&manager, build.is_some(), has_dependencies(&package));
