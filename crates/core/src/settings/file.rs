@@ -88,7 +88,8 @@ pub(super) fn layers(dir: &Path) -> Result<Vec<Layer>, SettingsError> {
         (OWN, own as fn(&str, &Path) -> _),
         ("pyproject.toml", shared),
     ] {
-        let path = match dir == Path::new(".") {
+        let here = dir == Path::new(".");
+        let path = match here {
             true => PathBuf::from(name),
             false => dir.join(name),
         };
@@ -102,7 +103,8 @@ pub(super) fn layers(dir: &Path) -> Result<Vec<Layer>, SettingsError> {
         let asked = entries.flat_map(|entry| &mut entry.probe);
         for probe in layer.settings.probe.iter_mut().flatten().chain(asked) {
             // What is in a folder's file is relative to the folder.
-            for file in [&mut probe.test, &mut probe.stdin].into_iter().flatten() {
+            let files = [&mut probe.test, &mut probe.stdin].into_iter().flatten();
+            for file in files.filter(|_| !here) {
                 *file = dir.join(&file);
             }
         }

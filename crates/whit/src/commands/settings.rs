@@ -116,7 +116,8 @@ pub fn of_probes(flags: &Probes) -> Result<Settings, Failure> {
     }));
     if let Some(stdin) = &flags.stdin {
         probes.push(ProbeTable {
-            stdin: Some(readable(stdin, "--stdin")?),
+            // Told in reports as it was typed.
+            stdin: readable(stdin, "--stdin").map(|_| Some(stdin.clone()))?,
             ..ProbeTable::default()
         });
     }

@@ -108,7 +108,7 @@ impl ProjectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             ProjectError::NothingKnown { .. } => Some(
-                "name the project's folder, or a finished program; for an image that exists there is `whit shrink IMAGE`"
+                "`whit build DIR` takes a project's folder, `whit build ./server` a finished program; for an image that exists there is `whit shrink IMAGE`"
                     .to_owned(),
             ),
             ProjectError::NoCommand {
