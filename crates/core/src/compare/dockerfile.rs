@@ -33,7 +33,7 @@ pub fn dockerfile(strategy: Strategy, project: &Project, app: &PythonApp) -> Opt
             format_args!("FROM python:{python}-slim AS build"),
         );
         let _ = write!(text, "{}", copied(project));
-        if let Some(words) = install(app) {
+        if let Some(words) = install(project, app) {
             line(
                 &mut text,
                 format_args!("RUN pip install --no-cache-dir --target {PACKAGES} {words}"),
@@ -59,7 +59,7 @@ pub fn dockerfile(strategy: Strategy, project: &Project, app: &PythonApp) -> Opt
     } else {
         line(&mut text, format_args!("FROM {base}"));
         let _ = write!(text, "{}", copied(project));
-        if let Some(words) = install(app) {
+        if let Some(words) = install(project, app) {
             let cache = match strategy {
                 Strategy::Common => "",
                 _ => "--no-cache-dir ",
@@ -97,7 +97,7 @@ fn copied(project: &Project) -> String {
 }
 
 /// What is behind `pip install`.
-fn install(app: &PythonApp) -> Option<String> {
+fn install(project: &Project, app: &PythonApp) -> Option<String> {
     if app.installed.is_some() {
         return Some(".".to_owned());
     }
@@ -122,7 +122,11 @@ fn install(app: &PythonApp) -> Option<String> {
                 .collect::<Vec<_>>()
                 .join(" "),
         ),
-        Requirements::UvLock | Requirements::Pinned(_) => Some(".".to_owned()),
+        // A list with hashes, or a lock file beside the project's own.
+        Requirements::UvLock | Requirements::Pinned(_) => {
+            let list = project.inputs.keys().find(|name| name.ends_with(".txt"));
+            Some(list.map_or_else(|| ".".to_owned(), |list| format!("-r {list}")))
+        }
     }
 }
 
@@ -153,9 +157,13 @@ mod tests {
     use crate::source::project::{Language, detect};
 
     fn of(strategy: Strategy) -> Option<String> {
+        with(strategy, "gunicorn\nflask\n")
+    }
+
+    fn with(strategy: Strategy, requirements: &str) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
-        write("requirements.txt", "gunicorn\nflask\n").unwrap();
+        write("requirements.txt", requirements).unwrap();
         write("app.py", "from flask import Flask\napp = Flask(__name__)\n").unwrap();
         let project = detect(folder.path(), &Settings::default(), None).unwrap();
         let Language::Python(app) = &project.language else {
@@ -180,6 +188,17 @@ mod tests {
         let epic = of(Strategy::Epic).unwrap();
         assert!(epic.starts_with("FROM python:3.11-alpine\n"), "{epic}");
         assert_eq!(of(Strategy::Legendary), None);
+    }
+
+    #[test]
+    fn a_list_with_hashes_is_a_list() {
+        let hash = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        let list = format!("gunicorn==23.0.0 --hash={hash}\nflask==3.1.0 --hash={hash}\n");
+        let common = with(Strategy::Common, &list).unwrap();
+        assert!(
+            common.contains("\nRUN pip install -r requirements.txt\n"),
+            "{common}"
+        );
     }
 
     #[test]
