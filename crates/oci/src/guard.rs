@@ -59,11 +59,11 @@ mod tests {
         let mut left = group();
         drop(Guard::of(&left).unwrap());
         assert!(left.try_wait().unwrap().is_none());
+        let mut lines = BufReader::new(left.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "there");
         let mut guard = Guard::of(&left).unwrap();
         // As the kernel closes it when whit dies.
         drop(guard.sentry.stdin.take());
-        let mut lines = BufReader::new(left.stdout.take().unwrap()).lines();
-        assert_eq!(lines.next().unwrap().unwrap(), "there");
         // The end comes when nobody holds the pipe, `sleep` neither.
         assert!(lines.next().is_none());
         assert!(!left.wait().unwrap().success());
