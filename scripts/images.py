@@ -48,6 +48,7 @@ IMAGES = ROOT / "images"
 BASES = threading.Lock()
 START_SECONDS = 60
 CHECK_SECONDS = 60
+LOG_SECONDS = 10
 
 
 @dataclass
@@ -123,6 +124,13 @@ class App:
     def log(self):
         result = run("docker", "logs", self.container)
         return result.out + result.err
+
+    def said(self, text):
+        """True once the log has a text: an engine writes it a moment later."""
+        end = time.monotonic() + LOG_SECONDS
+        while text not in self.log() and time.monotonic() < end:
+            time.sleep(0.1)
+        return text in self.log()
 
     def stop(self):
         """Stops the container as its STOPSIGNAL says; gives its exit status."""

@@ -47,8 +47,8 @@ def checks(image):
 
         broken = app.get("/broken")
         yield "an error", broken.status == 500 or broken
-        yield "a traceback with source", 'return {}["nothing"]' in app.log() or app.log()
-        yield "logging by strings", "shop error: Exception on /broken" in app.log() or app.log()
+        yield "a traceback with source", app.said('return {}["nothing"]') or app.log()
+        yield "logging by strings", app.said("shop error: Exception on /broken") or app.log()
         yield "two workers", app.log().count("Booting worker") == 2 or app.log()
         yield "the end", app.stop() == 0 or app.log()
 

@@ -10,7 +10,7 @@ def checks(image):
         yield "a command that stays", said(app, "hello serving as a child") or app.log()
         status = app.stop()
         yield "the signal arrives, the status comes back", status == 7 or status
-        yield "the child saw it", "ended" in app.log() or app.log()
+        yield "the child saw it", app.said("ended") or app.log()
     status = image.run("child")
     yield "its status", status.status == 5 or status
     greeting = image.run("child", "world", options=("--env", "GREETING="))

@@ -27,7 +27,7 @@ def checks(image):
         documents = report("documents")
         for line in ("sum 5", "count 2", "sql 12", "prefs true"):
             yield f"documents: {line}", line in documents or documents
-        yield "a log by its configuration", "FINE summed" in app.log() or app.log()
+        yield "a log by its configuration", app.said("FINE summed") or app.log()
         pictures = report("pictures")
         yield "pictures", pictures == "true true" or pictures
         machine = report("machine").split("\n")

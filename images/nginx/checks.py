@@ -13,7 +13,7 @@ def checks(image):
         reloaded = app.exec("nginx", "-s", "reload")
         yield "it reloads", reloaded.status == 0 or reloaded
         yield "it answers afterwards", app.get("/").status == 200
-        yield "its log", '"GET /style.css HTTP/1.1" 200' in app.log() or app.log()
+        yield "its log", app.said('"GET /style.css HTTP/1.1" 200') or app.log()
         yield "SIGQUIT ends it", app.stop() == 0
     with image.serving(80, options=("--user", "65532")) as app:
         yield from site(app, "as another user")

@@ -45,7 +45,7 @@ def checks(image):
         yield from pages(app.get, upload)
         style = app.get("/style.css")
         yield "a static file", style.headers["Content-Type"].startswith("text/css") or style
-        yield "an error's log", "as asked" in app.log() or app.log()
+        yield "an error's log", app.said("as asked") or app.log()
 
     one = image.run("php", "-r", "echo ucfirst('whit');")
     yield "php -r", one.out == "Whit" or one
