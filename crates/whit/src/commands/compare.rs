@@ -28,13 +28,14 @@ use super::settings::{of_mirrors, of_probes, of_project};
 use super::transports::transports;
 use super::wish::{entries_of, failure, probe_plan};
 use super::workplace::{Workplace, open_image};
-use crate::args::Compare;
+use crate::args::{Compare, Probes};
 use crate::ui::{self, Failure, Screen};
 
 /// The name of each image in its layout.
 const NAME: &str = "compared";
 
 pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCode, Failure> {
+    refuse_idle_flags(&args.probes)?;
     let flags = Settings {
         command: (!args.command.is_empty()).then(|| args.command.clone()),
         python: args.python.clone(),
@@ -119,6 +120,22 @@ pub fn run(args: &Compare, place: &Workplace, screen: &Screen) -> Result<ExitCod
         false => Err(Failure::input(anyhow::anyhow!(
             "no strategy gave an image that runs"
         ))),
+    }
+}
+
+/// Flags of a build that mean nothing where every image is run and told of.
+fn refuse_idle_flags(flags: &Probes) -> Result<(), Failure> {
+    let idle = [
+        ("--no-run", flags.no_run),
+        ("--accept-differences", flags.accept_differences),
+        ("--replay", !flags.replay.is_empty()),
+    ];
+    match idle.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::input(anyhow::anyhow!(
+            "{flag} means nothing here: every image is run, and what differs is told"
+        ))
+        .hint("leave it away, or use it with `whit build`".to_owned())),
     }
 }
 
