@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use whit_oci::Digest;
 
-use crate::source::debian::LockedDeb;
+use crate::source::debian::{Archive, LockedDeb, LockedSource};
 use crate::source::python_deps::{Pin, PinFile, PinSource, Pinned};
 
 /// The file's name in the project's folder.
@@ -39,6 +39,8 @@ pub struct Lock {
     pub debs: Vec<LockedDeb>,
     /// What the build root has besides.
     pub build_debs: Vec<LockedDeb>,
+    /// Source packages of what is compiled for the image.
+    pub sources: Vec<LockedSource>,
     pub python: Pinned,
 }
 
@@ -266,6 +268,7 @@ impl Lock {
             basis: document.basis,
             debs: document.deb,
             build_debs: document.build_deb,
+            sources: document.source,
             python: Pinned {
                 pins: pins(document.python)?,
                 build: pins(document.build_python)?,
@@ -293,6 +296,11 @@ impl Lock {
                     toml::to_string(deb).unwrap_or_default()
                 );
             }
+        }
+        let mut sources = self.sources.clone();
+        sources.sort();
+        for source in &sources {
+            let _ = write!(text, "\n[[source]]\n{}", written_source(source));
         }
         for (name, pins) in [
             ("python", &self.python.pins),
@@ -336,6 +344,8 @@ struct Document {
     deb: Vec<LockedDeb>,
     #[serde(default)]
     build_deb: Vec<LockedDeb>,
+    #[serde(default)]
+    source: Vec<LockedSource>,
     #[serde(default)]
     python: Vec<Written>,
     #[serde(default)]
@@ -477,6 +487,34 @@ fn written(pin: &Pin) -> String {
     text
 }
 
+/// One line a file: a source package has three or four.
+fn written_source(source: &LockedSource) -> String {
+    #[derive(Serialize)]
+    struct Head<'a> {
+        name: &'a str,
+        version: &'a str,
+        archive: Archive,
+    }
+    let head = Head {
+        name: &source.name,
+        version: &source.version,
+        archive: source.archive,
+    };
+    let mut text = toml::to_string(&head).unwrap_or_default();
+    text.push_str("files = [\n");
+    for file in &source.files {
+        let _ = writeln!(
+            text,
+            "    {{ path = {}, sha256 = \"{}\", size = {} }},",
+            quoted(&file.path),
+            file.sha256,
+            file.size
+        );
+    }
+    text.push_str("]\n");
+    text
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -499,7 +537,7 @@ fn without_login(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::debian::Archive;
+    use crate::source::debian::LockedFile;
 
     fn lock() -> Lock {
         let hashed = |name: &str, version: &str, files: &[&str]| Pin {
@@ -533,6 +571,7 @@ mod tests {
                 size: 7,
             }],
             build_debs: Vec::new(),
+            sources: Vec::new(),
             python: Pinned {
                 pins: vec![
                     Pin {
@@ -613,6 +652,51 @@ mod tests {
             subdirectory: None,
         };
         assert_eq!(again, expected);
+    }
+
+    #[test]
+    fn source_packages_are_pinned_file_by_file() {
+        let file = |path: &str| LockedFile {
+            path: path.into(),
+            sha256: Digest::of(path.as_bytes()),
+            size: 7,
+        };
+        let source = |name: &str| LockedSource {
+            name: name.into(),
+            version: "1:1.2.13-1".into(),
+            archive: Archive::Main,
+            files: vec![file("pool/z.dsc"), file("pool/z.orig.tar.gz")],
+        };
+        let lock = Lock {
+            sources: vec![source("zlib"), source("a")],
+            python: Pinned::default(),
+            ..lock()
+        };
+        let text = lock.to_text();
+        let (_, written) = text.split_once("\n[[source]]\n").unwrap();
+        insta::assert_snapshot!(written.replace(&file("pool/z.dsc").sha256.hex()[2..], "…"), @r#"
+        name = "a"
+        version = "1:1.2.13-1"
+        archive = "main"
+        files = [
+            { path = "pool/z.dsc", sha256 = "sha256:8f…", size = 7 },
+            { path = "pool/z.orig.tar.gz", sha256 = "sha256:bd9395143cad216eb322c22fa9d711bd9167d3164ae7a04464df60663dda5b62", size = 7 },
+        ]
+
+        [[source]]
+        name = "zlib"
+        version = "1:1.2.13-1"
+        archive = "main"
+        files = [
+            { path = "pool/z.dsc", sha256 = "sha256:8f…", size = 7 },
+            { path = "pool/z.orig.tar.gz", sha256 = "sha256:bd9395143cad216eb322c22fa9d711bd9167d3164ae7a04464df60663dda5b62", size = 7 },
+        ]
+        "#);
+        let again = Lock::parse(&text, Path::new(NAME)).unwrap();
+        assert_eq!(again.to_text(), text);
+        assert_eq!(again.sources, [source("a"), source("zlib")]);
+        let odd = text.replace("size = 7", "size = 7, mode = 1");
+        assert!(Lock::parse(&odd, Path::new(NAME)).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a mirror to indexes that can be trusted.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -12,19 +12,21 @@ use whit_oci::download::{self, Cache, Wanted};
 
 use super::decompress::Compression;
 use super::error::{Error, Result};
-use super::index::Index;
+use super::index::{Index, IndexError};
 use super::keyring::Keyring;
 use super::mirror::Mirror;
 use super::release::{Listed, Release, show_date};
 use super::resolve::Indexes;
+use super::source_index::SourceIndex;
+use super::source_packages::SourceIndexes;
 use super::sources::{self, SignedBy, Source};
 use super::suite::{Archive, Suite};
 use crate::progress::Progress;
 
 /// The largest `InRelease` that is read; real ones have 150 kB.
 const MAX_RELEASE: u64 = 16 << 20;
-/// The largest `Packages` that is unpacked; real ones have 60 MB.
-const MAX_PACKAGES: u64 = 1 << 30;
+/// The largest index that is unpacked; real ones have 60 MB.
+const MAX_INDEX: u64 = 1 << 30;
 
 /// Where Debian's package `debian-archive-keyring` puts its keys.
 const HOST_KEYRINGS: [&str; 2] = [
@@ -134,12 +136,110 @@ pub fn load_indexes(
     reuse: i64,
     desk: Desk<'_>,
 ) -> Result<Indexes> {
+    let folder = format!("main/binary-{architecture}");
+    let archives = load(mirror, suite, desk, &|place, keyring| {
+        place.load(keyring, reuse, &folder, || Error::NoArchitecture {
+            codename: place.codename.clone(),
+            architecture: architecture.to_owned(),
+        })
+    })?;
+    Ok(Indexes {
+        suite,
+        architecture: architecture.to_owned(),
+        archives,
+    })
+}
+
+/// The same for source packages.
+pub fn load_source_indexes(
+    mirror: &Mirror,
+    suite: Suite,
+    reuse: i64,
+    desk: Desk<'_>,
+) -> Result<SourceIndexes> {
+    let archives = load(mirror, suite, desk, &|place, keyring| {
+        let none = || Error::NoSources {
+            mirror: place.mirror.bases(place.archive).join(" "),
+            codename: place.codename.clone(),
+        };
+        match place.load(keyring, reuse, SOURCES, none) {
+            // A mirror of packages only passes on a release that lists sources.
+            Err(Error::Download(
+                download::Error::NotFound { url, .. }
+                | download::Error::Status {
+                    url,
+                    status: 400..=499,
+                    ..
+                },
+            )) if url.contains(&format!("/{SOURCES}/")) => Err(none()),
+            result => result,
+        }
+    })?;
+    Ok(SourceIndexes { suite, archives })
+}
+
+/// The folder of the index of sources, below a release's.
+const SOURCES: &str = "main/source";
+
+/// An index that is kept in a boiled-down form.
+trait Boiled: Sized + Send {
+    /// The file's name in the release.
+    const FILE: &'static str;
+    /// How the names of kept ones begin.
+    const KEPT: &'static str;
+
+    fn build(text: impl BufRead) -> std::result::Result<Self, IndexError>;
+    fn read(text: String) -> std::result::Result<Self, IndexError>;
+    fn as_text(&self) -> &str;
+}
+
+impl Boiled for Index {
+    const FILE: &'static str = "Packages.xz";
+    const KEPT: &'static str = "index";
+
+    fn build(text: impl BufRead) -> std::result::Result<Self, IndexError> {
+        Index::build(text)
+    }
+
+    fn read(text: String) -> std::result::Result<Self, IndexError> {
+        Index::read(text)
+    }
+
+    fn as_text(&self) -> &str {
+        Index::as_text(self)
+    }
+}
+
+impl Boiled for SourceIndex {
+    const FILE: &'static str = "Sources.xz";
+    const KEPT: &'static str = "sources";
+
+    fn build(text: impl BufRead) -> std::result::Result<Self, IndexError> {
+        SourceIndex::build(text)
+    }
+
+    fn read(text: String) -> std::result::Result<Self, IndexError> {
+        SourceIndex::read(text)
+    }
+
+    fn as_text(&self) -> &str {
+        SourceIndex::as_text(self)
+    }
+}
+
+/// Loads the same of every archive that the mirror has, side by side.
+fn load<T: Send>(
+    mirror: &Mirror,
+    suite: Suite,
+    desk: Desk<'_>,
+    one: &(dyn Fn(&Place<'_>, &Keyring) -> Result<T> + Sync),
+) -> Result<Vec<(Archive, T)>> {
     let keyring = mirror.keyring()?;
     let used: Vec<Archive> = Archive::ALL
         .into_iter()
         .filter(|archive| !mirror.bases(*archive).is_empty())
         .collect();
-    let results: Vec<Result<Index>> = thread::scope(|scope| {
+    let results: Vec<Result<T>> = thread::scope(|scope| {
         let started: Vec<_> = used
             .iter()
             .map(|archive| {
@@ -147,11 +247,10 @@ pub fn load_indexes(
                     mirror,
                     archive: *archive,
                     codename: archive.codename(suite),
-                    architecture,
                     desk,
                 };
                 let keyring = &keyring;
-                scope.spawn(move || place.load(keyring, reuse))
+                scope.spawn(move || one(&place, keyring))
             })
             .collect();
         started
@@ -164,15 +263,10 @@ pub fn load_indexes(
             })
             .collect()
     });
-    let mut archives = Vec::new();
-    for (archive, index) in used.into_iter().zip(results) {
-        archives.push((archive, index?));
-    }
-    Ok(Indexes {
-        suite,
-        architecture: architecture.to_owned(),
-        archives,
-    })
+    used.into_iter()
+        .zip(results)
+        .map(|(archive, index)| Ok((archive, index?)))
+        .collect()
 }
 
 /// One archive of one suite on one mirror.
@@ -180,42 +274,45 @@ struct Place<'a> {
     mirror: &'a Mirror,
     archive: Archive,
     codename: String,
-    architecture: &'a str,
     desk: Desk<'a>,
 }
 
 impl Place<'_> {
-    fn load(&self, keyring: &Keyring, reuse: i64) -> Result<Index> {
+    /// The index in `folder` of the release; `none` is what to say where the
+    /// release has none.
+    fn load<I: Boiled>(
+        &self,
+        keyring: &Keyring,
+        reuse: i64,
+        folder: &str,
+        none: impl FnOnce() -> Error,
+    ) -> Result<I> {
         let release = self.release(keyring, reuse)?;
         self.desk.check_cancel()?;
-        let folder = format!("main/binary-{}", self.architecture);
         let listed = release
-            .file(&format!("{folder}/Packages.xz"))
-            .ok_or_else(|| Error::NoArchitecture {
-                codename: self.codename.clone(),
-                architecture: self.architecture.to_owned(),
-            })?;
-        let kept = self.kept(&format!("index-{}", listed.sha256.hex()));
+            .file(&format!("{folder}/{}", I::FILE))
+            .ok_or_else(none)?;
+        let kept = self.kept(&format!("{}-{}", I::KEPT, listed.sha256.hex()));
         // Anything wrong with what is kept is mended by making it anew.
         if let Some(index) = fs::read_to_string(&kept)
             .ok()
-            .and_then(|text| Index::read(text).ok())
+            .and_then(|text| I::read(text).ok())
         {
             return Ok(index);
         }
-        let index = self.build(&folder, listed, release.by_hash)?;
+        let index: I = self.build(folder, listed, release.by_hash)?;
         write_whole(&kept, index.as_text().as_bytes())?;
         Ok(index)
     }
 
-    fn build(&self, folder: &str, listed: Listed, by_hash: bool) -> Result<Index> {
+    fn build<I: Boiled>(&self, folder: &str, listed: Listed, by_hash: bool) -> Result<I> {
         let dists = format!("dists/{}/{folder}", self.codename);
         let mut urls = Vec::new();
         if by_hash {
             let path = format!("{dists}/by-hash/SHA256/{}", listed.sha256.hex());
             urls.extend(self.mirror.urls(self.archive, &path));
         }
-        let plain = format!("{dists}/Packages.xz");
+        let plain = format!("{dists}/{}", I::FILE);
         urls.extend(self.mirror.urls(self.archive, &plain));
         let wanted = Wanted {
             urls,
@@ -234,10 +331,10 @@ impl Place<'_> {
             cause,
         };
         let file = File::open(&path).map_err(Error::io("read", &path))?;
-        let packages = Compression::Xz
-            .reader(file, MAX_PACKAGES)
+        let text = Compression::Xz
+            .reader(file, MAX_INDEX)
             .map_err(|error| damaged(error.to_string()))?;
-        Index::build(BufReader::with_capacity(1 << 20, packages))
+        I::build(BufReader::with_capacity(1 << 20, text))
             .map_err(|error| damaged(error.to_string()))
     }
 

@@ -40,6 +40,21 @@ pub enum Error {
         name: String,
         near: Vec<String>,
     },
+    #[error("{mirror} has no source packages of {codename}")]
+    NoSources { mirror: String, codename: String },
+    #[error("{suite} has no source package {name}")]
+    NoSource {
+        suite: String,
+        name: String,
+        near: Vec<String>,
+    },
+    #[error("{suite} has no source package {name} {version}")]
+    NoSourceVersion {
+        suite: String,
+        name: String,
+        version: String,
+        there: Vec<String>,
+    },
     #[error("{wanted} cannot be installed: {cause}")]
     Unmet { wanted: String, cause: String },
     #[error("package {package} is damaged: {cause}")]
@@ -73,7 +88,14 @@ impl Error {
             Self::Expired { .. } => Some(format!(
                 "check this machine's clock, or try another mirror: {mirror}"
             )),
-            Self::NoPackage { near, .. } if !near.is_empty() => {
+            Self::NoSources { .. } => Some(format!(
+                "it has binary packages only; name a mirror that has both: {mirror}"
+            )),
+            Self::NoSourceVersion { there, .. } => Some(format!(
+                "it has {}; a lock that names another must be made anew",
+                there.join(", ")
+            )),
+            Self::NoPackage { near, .. } | Self::NoSource { near, .. } if !near.is_empty() => {
                 Some(format!("similar names: {}", near.join(", ")))
             }
             Self::Download(
@@ -84,7 +106,7 @@ impl Error {
                      https://MIRROR.EXAMPLE/debian-security'"
                     .into(),
             ),
-            Self::Download(download::Error::NotFound { url, .. }) if url.ends_with(".deb") => {
+            Self::Download(download::Error::NotFound { url, .. }) if url.contains("/pool/") => {
                 Some("the mirror has a newer version by now: make the lock anew".into())
             }
             Self::Download(error) => error.hint(),

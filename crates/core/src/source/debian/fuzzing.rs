@@ -7,7 +7,10 @@ use super::deb::Deb;
 use super::decompress::Compression;
 use super::keyring::{Keyring, Verified};
 use super::release::Release;
-use super::{index::Index, paragraph, relation, sources, version};
+use super::{
+    index::Index, paragraph, relation, source_index::SourceIndex, source_packages::SourceWanted,
+    sources, version,
+};
 
 /// No input of a fuzzer has a reason to unpack to more.
 const MAX_UNPACKED: u64 = 16 << 20;
@@ -22,6 +25,20 @@ pub fn text(text: &str) {
     if let Ok(index) = Index::read(text.to_owned()) {
         look_up(&index);
     }
+    if let Ok(index) = SourceIndex::build(text.as_bytes()) {
+        let kept = SourceIndex::read(index.as_text().to_owned());
+        let kept = kept.expect("what was boiled down can be read");
+        for name in kept.names().take(64) {
+            assert!(kept.named(name).count() > 0, "{name:?} is found");
+        }
+    }
+    if let Ok(index) = SourceIndex::read(text.to_owned()) {
+        let names: Vec<&str> = index.names().take(64).collect();
+        names
+            .iter()
+            .for_each(|name| index.named(name).for_each(drop));
+    }
+    SourceWanted::of_binary(text);
     for paragraph in paragraph::parse(text) {
         for name in ["Depends", "Provides", "Breaks"] {
             paragraph.lines(name).iter().for_each(|line| relate(line));

@@ -5,19 +5,17 @@
 //! kept on disk; a look-up is a binary search in its bytes, so that nothing is
 //! parsed that nobody asks for.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use whit_oci::Digest;
+
+use super::boiled::{MAX_LINE, for_each_paragraph, lines_of};
 
 /// First line of the boiled-down form: its version, and how many bytes the
 /// packages have, in eight hexadecimal digits. What follows them are the names
 /// that they provide.
 const HEADER: &str = "whit package index 2 ";
 const HEADER_LEN: usize = HEADER.len() + 8 + 1;
-
-/// Longest line of a `Packages` file that is read: the longest real one is a
-/// `Depends` of some 20 kB.
-const MAX_LINE: u64 = 4 << 20;
 
 /// The packages of one archive.
 #[derive(Debug, Clone)]
@@ -65,8 +63,8 @@ impl Index {
     pub fn build(packages: impl BufRead) -> Result<Self, IndexError> {
         let mut lines = Vec::new();
         let mut provides = Vec::new();
-        for_each_paragraph(packages, |paragraph| {
-            if let Some(line) = paragraph.boil_down(&mut provides) {
+        for_each_paragraph(packages, &FIELDS, |fields| {
+            if let Some(line) = boil_down(fields, &mut provides) {
                 lines.push(line);
             }
         })?;
@@ -123,36 +121,6 @@ impl Index {
     }
 }
 
-/// The lines of a sorted section whose first column is `key`.
-fn lines_of<'a>(section: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
-    let (mut low, mut high) = (0, section.len());
-    // `low` is always the start of a line, and everything before it is smaller.
-    while low < high {
-        let middle = line_start(section, low + (high - low) / 2);
-        let end = line_end(section, middle);
-        if first_column(&section[middle..end]) < key {
-            low = end;
-        } else {
-            high = middle;
-        }
-    }
-    section[low..]
-        .lines()
-        .take_while(move |line| first_column(line) == key)
-}
-
-fn line_start(text: &str, at: usize) -> usize {
-    memchr::memrchr(b'\n', &text.as_bytes()[..at]).map_or(0, |feed| feed + 1)
-}
-
-fn line_end(text: &str, at: usize) -> usize {
-    memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |feed| at + feed + 1)
-}
-
-fn first_column(line: &str) -> &str {
-    line.split(['\t', '\n']).next().unwrap_or_default()
-}
-
 impl<'a> Listing<'a> {
     fn read(line: &'a str) -> Option<Self> {
         let mut columns = line.split('\t');
@@ -170,12 +138,7 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// The fields of one paragraph that count, as they come.
-#[derive(Default)]
-struct Draft {
-    fields: [String; FIELDS.len()],
-}
-
+/// The fields that count.
 const FIELDS: [&str; 10] = [
     "Package",
     "Version",
@@ -189,99 +152,44 @@ const FIELDS: [&str; 10] = [
     "Provides",
 ];
 
-impl Draft {
-    fn boil_down(&self, provides: &mut Vec<String>) -> Option<String> {
-        let [
-            name,
-            version,
-            architecture,
-            priority,
-            filename,
-            size,
-            sha256,
-            pre_depends,
-            depends,
-            provided,
-        ] = &self.fields;
-        let needed = [name, version, architecture, filename, size, sha256];
-        if needed.iter().any(|field| field.is_empty())
-            || self.fields.iter().any(|field| field.contains('\t'))
-        {
-            return None;
-        }
-        let priority = match priority.as_str() {
-            "required" => 0,
-            "important" => 1,
-            "standard" => 2,
-            "optional" => 3,
-            _ => 4,
-        };
-        let depends = match (pre_depends.as_str(), depends.as_str()) {
-            ("", one) | (one, "") => one.to_owned(),
-            (before, after) => format!("{before}, {after}"),
-        };
-        for group in super::relation::parse(provided) {
-            for relation in group {
-                provides.push(format!("{}\t{name}\n", relation.name));
-            }
-        }
-        Some(format!(
-            "{name}\t{version}\t{architecture}\t{priority}\t{filename}\t{size}\t{sha256}\t{depends}\t{provided}\n"
-        ))
+fn boil_down(fields: &[String; FIELDS.len()], provides: &mut Vec<String>) -> Option<String> {
+    let [
+        name,
+        version,
+        architecture,
+        priority,
+        filename,
+        size,
+        sha256,
+        pre_depends,
+        depends,
+        provided,
+    ] = fields;
+    let needed = [name, version, architecture, filename, size, sha256];
+    if needed.iter().any(|field| field.is_empty())
+        || fields.iter().any(|field| field.contains('\t'))
+    {
+        return None;
     }
-
-    fn clear(&mut self) {
-        self.fields.iter_mut().for_each(String::clear);
-    }
-}
-
-/// Reads paragraph by paragraph with one buffer: the whole would be 50 MB.
-fn for_each_paragraph(
-    mut packages: impl BufRead,
-    mut visit: impl FnMut(&Draft),
-) -> Result<(), IndexError> {
-    let mut draft = Draft::default();
-    let mut line = Vec::new();
-    // The field that a following line that begins with a space belongs to.
-    let mut open = None;
-    loop {
-        line.clear();
-        let n = packages
-            .by_ref()
-            .take(MAX_LINE)
-            .read_until(b'\n', &mut line)?;
-        if n as u64 == MAX_LINE {
-            return Err(IndexError::LongLine);
-        }
-        let content = line.trim_ascii_end();
-        if content.is_empty() {
-            if !draft.fields[0].is_empty() {
-                visit(&draft);
-            }
-            draft.clear();
-            open = None;
-            if n == 0 {
-                return Ok(());
-            }
-        } else if content.first().is_some_and(u8::is_ascii_whitespace) {
-            if let Some(field) = open {
-                let text = str::from_utf8(content).map_err(|_| IndexError::Encoding)?;
-                let value: &mut String = &mut draft.fields[field];
-                value.push(' ');
-                value.push_str(text.trim());
-            }
-        } else {
-            let colon = memchr::memchr(b':', content).unwrap_or(content.len());
-            open = FIELDS
-                .iter()
-                .position(|name| name.as_bytes() == &content[..colon]);
-            if let Some(field) = open {
-                let value = content.get(colon + 1..).unwrap_or_default();
-                let text = str::from_utf8(value).map_err(|_| IndexError::Encoding)?;
-                text.trim().clone_into(&mut draft.fields[field]);
-            }
+    let priority = match priority.as_str() {
+        "required" => 0,
+        "important" => 1,
+        "standard" => 2,
+        "optional" => 3,
+        _ => 4,
+    };
+    let depends = match (pre_depends.as_str(), depends.as_str()) {
+        ("", one) | (one, "") => one.to_owned(),
+        (before, after) => format!("{before}, {after}"),
+    };
+    for group in super::relation::parse(provided) {
+        for relation in group {
+            provides.push(format!("{}\t{name}\n", relation.name));
         }
     }
+    Some(format!(
+        "{name}\t{version}\t{architecture}\t{priority}\t{filename}\t{size}\t{sha256}\t{depends}\t{provided}\n"
+    ))
 }
 
 #[cfg(test)]

@@ -41,19 +41,24 @@ impl From<DebRef> for LockedDeb {
 impl LockedDeb {
     /// Where it is on a mirror.
     pub fn wanted(&self, mirror: &Mirror) -> Wanted {
-        let mut urls = mirror.urls(self.archive, &self.path);
-        if self.archive == Archive::Security {
-            // A point release moves what security fixed into the main archive,
-            // under the same name: the hash tells if it is the same.
-            let path = self.path.replacen("pool/updates/", "pool/", 1);
-            urls.extend(mirror.urls(Archive::Main, &path));
-        }
         Wanted {
-            urls,
+            urls: addresses(mirror, self.archive, &self.path),
             sha256: self.sha256,
             size: self.size,
         }
     }
+}
+
+/// Where a file of the pool may be.
+pub(super) fn addresses(mirror: &Mirror, archive: Archive, path: &str) -> Vec<String> {
+    let mut urls = mirror.urls(archive, path);
+    if archive == Archive::Security {
+        // A point release moves what security fixed into the main archive,
+        // under the same name: the hash tells if it is the same.
+        let path = path.replacen("pool/updates/", "pool/", 1);
+        urls.extend(mirror.urls(Archive::Main, &path));
+    }
+    urls
 }
 
 /// The packages of a resolution as a lock keeps them, sorted by name.

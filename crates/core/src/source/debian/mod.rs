@@ -3,10 +3,12 @@
 //!
 //! `InRelease` (signature) → `Packages.xz` (hash) → `.deb` (hash) → a folder.
 //! No maintainer script runs; what the few that matter would do is done here.
+//! Source packages come the same way, by `Sources.xz`, as files.
 
 mod ahead;
 mod archive;
 mod assemble;
+mod boiled;
 mod database;
 mod deb;
 mod decompress;
@@ -24,12 +26,14 @@ mod relation;
 mod release;
 mod resolve;
 mod root;
+mod source_index;
+mod source_packages;
 mod sources;
 mod suite;
 mod unpack;
 mod version;
 
-pub use archive::{Desk, load_indexes};
+pub use archive::{Desk, load_indexes, load_source_indexes};
 pub use assemble::{Assembled, assemble, fetch};
 pub use error::{Error, Result};
 pub use index::{Index, IndexError, Listing};
@@ -39,6 +43,11 @@ pub use mirror::Mirror;
 pub use packages::{build_packages, common_packages, compiler_packages, python_packages};
 pub use release::{Listed, Mismatch, Release};
 pub use resolve::{DebRef, Indexes};
+pub use source_index::{SourceIndex, SourceListing, SourcePart};
+pub use source_packages::{
+    LockedFile, LockedSource, Obtained, SourceFiles, SourceIndexes, SourceWanted, fetch_sources,
+    obtain_sources,
+};
 pub use sources::{SignedBy, Source, parse_list, parse_sources};
 pub use suite::{Archive, Suite, UnknownSuite};
 pub use version::compare as compare_versions;

@@ -93,28 +93,28 @@ impl Indexes {
         Error::NoPackage {
             suite: self.suite.to_string(),
             name: name.to_owned(),
-            near: self.near(name),
+            near: near(
+                name,
+                self.archives.iter().flat_map(|(_, index)| index.names()),
+            ),
         }
     }
+}
 
-    /// At most five names that are spelled much like this one.
-    fn near(&self, name: &str) -> Vec<String> {
-        let limit = 1 + name.len() / 4;
-        let mut near: Vec<(usize, &str)> = self
-            .archives
-            .iter()
-            .flat_map(|(_, index)| index.names())
-            .filter(|other| other.len().abs_diff(name.len()) <= limit)
-            .map(|other| (distance(name, other), other))
-            .filter(|(distance, _)| *distance <= limit)
-            .collect();
-        near.sort_unstable();
-        near.dedup();
-        near.iter()
-            .take(5)
-            .map(|(_, name)| (*name).to_owned())
-            .collect()
-    }
+/// At most five of `names` that are spelled much like this one.
+pub(super) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let limit = 1 + name.len() / 4;
+    let mut near: Vec<(usize, &str)> = names
+        .filter(|other| other.len().abs_diff(name.len()) <= limit)
+        .map(|other| (distance(name, other), other))
+        .filter(|(distance, _)| *distance <= limit)
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.iter()
+        .take(5)
+        .map(|(_, name)| (*name).to_owned())
+        .collect()
 }
 
 #[derive(Clone, Copy)]

@@ -176,6 +176,7 @@ pub fn cook(
             basis,
             debs: stock.debs,
             build_debs: stock.build_debs,
+            sources: Vec::new(),
             python: stock.pinned,
         }
     });
