@@ -81,6 +81,7 @@ const MISSING: &[(&[&str], &[&str])] = &[
         &["libcurl4-openssl-dev", "libssl-dev"],
     ),
     (&["sql.h: No such file"], &["unixodbc-dev"]),
+    (&["yaml.h: No such file"], &["libyaml-dev"]),
     (&["gmp.h: No such file"], &["libgmp-dev"]),
     (&["krb5-config"], &["libkrb5-dev"]),
     (

@@ -14,7 +14,7 @@ use super::index_settings::Access;
 use super::installed::{narrow, tags};
 use super::normalise::normalise;
 use super::shelf::{finished, link, shelve, write_build};
-use super::workshop::{OUT, Run, SRC, UV, Workshop, give};
+use super::workshop::{OUT, Run, SRC, Site, UV, Workshop, give};
 use super::{
     Failure, InstallError, Pin, PinSource, failure, list_text, locks, normalize, sources, uv,
 };
@@ -465,8 +465,15 @@ impl<'a> Session<'a> {
                 }));
             }
             let python = python_name(request);
+            let site = Site {
+                lowers: request.lowers,
+                architecture: request.architecture,
+                base: request.base,
+                cache: request.cache,
+                cancel: request.cancel,
+            };
             let workshop = Workshop::new(
-                request,
+                site,
                 &uv_cache(request),
                 Access::of(request.environment, &request.app.indexes),
                 &python,
@@ -511,12 +518,7 @@ impl<'a> Session<'a> {
             step,
             argv,
             mounts,
-            // Which versions a build uses, and what it gave up, is told
-            // nowhere else.
-            variables: vec![(
-                "RUST_LOG",
-                "uv_dispatch=debug,uv_build_frontend=debug".to_owned(),
-            )],
+            variables: vec![uv::telling()],
         })
     }
 }

@@ -27,6 +27,12 @@ const OLDEST: [u32; 3] = [0, 9, 0];
 /// run as it is: 2 MB, and nothing of it in the image.
 pub const FETCHES_UV: [&str; 1] = ["python3-pip-whl"];
 
+/// Which versions a build uses, and what it gave up, is told nowhere else.
+pub fn telling() -> (&'static str, String) {
+    let filter = "uv_dispatch=debug,uv_build_frontend=debug";
+    ("RUST_LOG", filter.to_owned())
+}
+
 /// Finds or fetches uv; returns the host's path of the binary.
 pub fn ready(
     workshop: &Workshop<'_>,

@@ -15,7 +15,7 @@ use whit_sandbox::{
 
 use super::error::io;
 use super::index_settings::{Access, INSIDE};
-use super::{Failure, Inherited, InstallError, Request, failure};
+use super::{Failure, Inherited, InstallError, failure};
 use crate::observe;
 
 /// One step may take as long as the slowest build that people wait for.
@@ -40,6 +40,20 @@ pub const SRC: &str = "/whit/src";
 pub const OUT: &str = "/whit/out";
 const CACHE: &str = "/whit/cache";
 const TMP: &str = "/whit/tmp";
+
+/// Where a workshop is set up, and for whom.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// Folders of the root, the bottom one first.
+    pub lowers: &'a [PathBuf],
+    /// Debian's name of the processor that the root is for.
+    pub architecture: &'a str,
+    /// The variables and the `PATH` of the base, where there is one.
+    pub base: Option<Inherited<'a>>,
+    /// whit's cache folder.
+    pub cache: &'a Path,
+    pub cancel: &'a AtomicBool,
+}
 
 /// A place to work in. The folder on the host is removed when it is dropped.
 pub struct Workshop<'a> {
@@ -69,12 +83,12 @@ impl<'a> Workshop<'a> {
     /// cache folder too, so that finished folders can be renamed into their
     /// place. uv's own cache is the folder `uv_cache` in it.
     pub fn new(
-        request: &Request<'a>,
+        site: Site<'a>,
         uv_cache: &str,
         access: Access,
         python: &str,
     ) -> Result<Self, InstallError> {
-        let cache = request.cache;
+        let cache = site.cache;
         let tmp = cache.join("tmp");
         let uv_cache = cache.join(uv_cache);
         for folder in [&tmp, &uv_cache] {
@@ -86,14 +100,14 @@ impl<'a> Workshop<'a> {
             .map_err(io(format!("making a folder in {}", tmp.display())))?;
         let workshop = Self {
             folder,
-            lowers: request.lowers.to_vec(),
+            lowers: site.lowers.to_vec(),
             access,
             cache: uv_cache,
             python: python.to_owned(),
-            base: request.base,
-            architecture: request.architecture,
-            emulator: observe::emulator(request.architecture),
-            cancel: request.cancel,
+            base: site.base,
+            architecture: site.architecture,
+            emulator: observe::emulator(site.architecture),
+            cancel: site.cancel,
         };
         give(&workshop.cache)?;
         for name in ["in", "out", "src", "tmp"] {
