@@ -1,0 +1,170 @@
+//! The bill of materials of a small image: its packages, and what was compiled
+//! into its executable.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use whit_oci::ImagePath;
+
+use super::{Attempt, Error, Tools, Wish};
+use crate::index::{Package, PackageId, PackageKind};
+use crate::report::sbom::{self, Component, ComponentKind, Licenses, Presence, Subject, licenses};
+use crate::single::Form;
+use crate::source::FatRoot;
+
+/// Writes the bill as SPDX.
+pub(super) fn write(
+    place: &Path,
+    original: &FatRoot,
+    attempt: &Attempt,
+    wish: &Wish,
+    tools: &Tools<'_>,
+) -> Result<(), Error> {
+    let mut components: Vec<(Component, Presence)> = contained(original, attempt)
+        .into_iter()
+        .map(|component| (component, Presence::Contained))
+        .collect();
+    components.extend(
+        linked(original, attempt, tools)
+            .into_iter()
+            .map(|component| (component, Presence::Linked)),
+    );
+    let digest = attempt.staged.manifest_digest();
+    let subject = Subject {
+        name: &wish.provenance.title,
+        digest: Some(&digest).filter(|_| wish.executable.is_none()),
+        date: wish.epoch,
+        whit: env!("CARGO_PKG_VERSION"),
+    };
+    let named = |cause| Error::Bill {
+        place: place.display().to_string(),
+        cause,
+    };
+    fs::write(place, sbom::spdx(subject, &components)).map_err(named)
+}
+
+/// The packages of which something is left.
+fn contained(original: &FatRoot, attempt: &Attempt) -> Vec<Component> {
+    let tree = &original.tree;
+    let files = attempt.small.files.values();
+    let kept: std::collections::BTreeSet<PackageId> = files
+        .filter_map(|file| tree.node(file.origin?).package)
+        .collect();
+    kept.into_iter().map(|id| component(original, id)).collect()
+}
+
+fn component(original: &FatRoot, id: PackageId) -> Component {
+    let package = original.tree.package(id);
+    let field = |name: &str| field(&package.record, name);
+    let kind = match package.kind {
+        PackageKind::Dpkg => ComponentKind::Debian {
+            architecture: field("Architecture").unwrap_or("all").to_owned(),
+            suite: None,
+        },
+        PackageKind::Apk => ComponentKind::Alpine {
+            architecture: field("A").unwrap_or_default().to_owned(),
+        },
+        PackageKind::Python => ComponentKind::Python,
+        PackageKind::Node => ComponentKind::Node,
+    };
+    let (license, files) = match package.kind {
+        PackageKind::Dpkg => of_debian(original, &package.name),
+        PackageKind::Python => of_python(original, id),
+        PackageKind::Apk | PackageKind::Node => (Licenses::default(), Vec::new()),
+    };
+    Component {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        kind,
+        license: license.expression,
+        license_comment: license.comment,
+        license_files: files,
+        source: (package.kind == PackageKind::Dpkg).then(|| source_of(package).to_owned()),
+    }
+}
+
+/// What Debian's source packages were compiled into the executable, and the C
+/// library.
+fn linked(original: &FatRoot, attempt: &Attempt, tools: &Tools<'_>) -> Vec<Component> {
+    let (Some(made), Some(forge)) = (&attempt.single, tools.forge) else {
+        return Vec::new();
+    };
+    let mut sources: BTreeMap<String, String> = forge
+        .memory
+        .sources()
+        .into_iter()
+        .map(|source| (source.name, source.version))
+        .collect();
+    let libc = match made.form {
+        Form::Linked(libc) => Some(libc.package()),
+        Form::Carried => None,
+    };
+    for (source, package) in libc.into_iter().chain([("musl", "musl-dev")]) {
+        if let Some(version) = forge.version_of(package) {
+            sources.insert(source.to_owned(), version);
+        }
+    }
+    sources
+        .into_iter()
+        .map(|(name, version)| {
+            let package = original
+                .tree
+                .packages()
+                .find(|(_, package)| source_of(package) == name);
+            let (license, files) = match package {
+                Some((_, package)) => of_debian(original, &package.name),
+                None => (Licenses::default(), Vec::new()),
+            };
+            Component {
+                name,
+                version,
+                kind: ComponentKind::DebianSource { suite: None },
+                license: license.expression,
+                license_comment: license.comment,
+                license_files: files,
+                source: None,
+            }
+        })
+        .collect()
+}
+
+/// The source package of a binary one.
+fn source_of(package: &Package) -> &str {
+    let source = field(&package.record, "Source");
+    source.map_or(package.name.as_str(), |source| {
+        source.split(' ').next().unwrap_or(source)
+    })
+}
+
+fn field<'a>(record: &'a str, name: &str) -> Option<&'a str> {
+    record.lines().find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        (field == name).then(|| value.trim())
+    })
+}
+
+fn of_debian(original: &FatRoot, name: &str) -> (Licenses, Vec<String>) {
+    let path = ImagePath::from("usr/share/doc")
+        .join(name)
+        .join("copyright");
+    let text = read(original, &path);
+    let license = text.as_deref().map(licenses::of_debian);
+    let files = text.map(|_| path.to_string());
+    (license.unwrap_or_default(), files.into_iter().collect())
+}
+
+fn of_python(original: &FatRoot, id: PackageId) -> (Licenses, Vec<String>) {
+    let distributions = original.tree.python_distributions().iter();
+    let metadata = distributions
+        .filter(|distribution| distribution.package == Some(id))
+        .find_map(|distribution| read(original, &distribution.dist_info.join("METADATA")));
+    let license = metadata.as_deref().map(licenses::of_python);
+    (license.unwrap_or_default(), Vec::new())
+}
+
+fn read(original: &FatRoot, path: &ImagePath) -> Option<String> {
+    let file = original.tree.lookup(path)?;
+    let bytes = fs::read(original.content(file)?).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
