@@ -22,6 +22,7 @@ pub mod reach;
 pub mod recipe;
 pub mod report;
 pub mod settings;
+pub mod single;
 pub mod size;
 pub mod source;
 pub mod transform;

@@ -57,6 +57,11 @@ impl CacheDirs {
         self.folder("layers")
     }
 
+    /// What executables are made of: libraries, interpreters, runtimes.
+    pub fn kits(&self) -> io::Result<PathBuf> {
+        self.folder("kits")
+    }
+
     /// What came of the Dockerfiles of a matrix, by what they were made of.
     pub fn matrix(&self) -> io::Result<PathBuf> {
         self.folder("matrix")
@@ -86,7 +91,8 @@ const LOCK: &str = "lock";
 
 /// What is being made in the caches has such a name until it is whole: its
 /// folder, and how the name begins.
-const DRAFTS: [(&str, &str); 8] = [
+const DRAFTS: [(&str, &str); 9] = [
+    ("kits", ".tmp"),
     ("layers", ".tmp"),
     ("stripped", ".tmp"),
     ("bytecode", ".tmp"),

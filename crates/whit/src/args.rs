@@ -9,6 +9,7 @@ use examples::*;
 use whit_core::compare::Strategy;
 use whit_core::diff::Growth;
 use whit_core::plan::Policy;
+use whit_core::single::Mode;
 use whit_core::size::{Bandwidth, Bytes};
 use whit_core::transform::PythonCode;
 use whit_oci::{BuildEngine, Compression, Platform};
@@ -237,6 +238,20 @@ pub struct Build {
     /// Debian package that is there while dependencies are built, not in the image
     #[arg(long, value_name = "NAME", help_heading = "Runtime")]
     pub build_package: Vec<String>,
+    /// Make one executable of a Python app: small, fast or carried
+    ///
+    /// small (the default): the interpreter and the modules linked into one static
+    /// executable, or, where that cannot be, one that carries the dynamic ones.
+    /// fast: nothing in it is compressed. carried: never linked.
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "small", help_heading = "One executable")]
+    pub single: Option<Mode>,
+    /// Leave a module out of the executable, such as ssl
+    #[arg(long, value_name = "MODULE", help_heading = "One executable")]
+    pub without: Vec<String>,
+    /// Package whose extension modules may be left out for its own code in Python
+    #[arg(long, value_name = "NAME", help_heading = "One executable")]
+    pub allow_fallback: Vec<String>,
+
     /// Refuse to build if whit.lock does not fit the project
     #[arg(long, help_heading = "Runtime")]
     pub locked: bool,
@@ -348,7 +363,8 @@ pub struct Registries {
 #[command(next_help_heading = "Output")]
 pub struct Output {
     /// docker-archive:FILE, oci:DIR[:REF], oci-archive:FILE, docker://NAME,
-    /// docker-daemon:NAME or podman:NAME (default NAME.tar)
+    /// docker-daemon:NAME or podman:NAME (default NAME.tar); exe:FILE for one
+    /// executable without an image
     #[arg(short, long, value_name = "WHERE")]
     pub output: Option<String>,
     /// Name of the image inside the archive (default: the project's, with :latest)
@@ -372,6 +388,9 @@ pub struct Output {
     /// Write the report here (default: NAME.whit.json beside the image)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Write what is inside, with versions and licences, as SPDX 2.3 in JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub sbom: Option<PathBuf>,
     /// Keep the trace and the plan of this run in a folder, for --replay and `whit why`
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub save_run: Option<PathBuf>,

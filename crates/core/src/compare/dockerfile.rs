@@ -19,7 +19,7 @@ pub fn dockerfile(strategy: Strategy, project: &Project, app: &PythonApp) -> Opt
         Strategy::Magic => format!("python:{python}-slim"),
         Strategy::Rare => "gcr.io/distroless/python3-debian12".to_owned(),
         Strategy::Epic => format!("python:{python}-alpine"),
-        Strategy::Legendary | Strategy::Tight => return None,
+        Strategy::Legendary | Strategy::Tight | Strategy::OneFile => return None,
     };
     let mut text = String::new();
     let mut command = [

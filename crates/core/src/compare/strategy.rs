@@ -24,6 +24,9 @@ pub enum Strategy {
     Legendary,
     /// `FROM scratch`, what its runs touched.
     Tight,
+    /// `FROM scratch`, one executable.
+    #[serde(rename = "one-file")]
+    OneFile,
 }
 
 /// What `debootstrap --variant=minbase` makes of Debian: essential packages
@@ -76,13 +79,14 @@ const DISTROLESS: [&str; 6] = [
 ];
 
 impl Strategy {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Common,
         Self::Magic,
         Self::Rare,
         Self::Epic,
         Self::Legendary,
         Self::Tight,
+        Self::OneFile,
     ];
 
     /// What it is made from, in words.
@@ -94,6 +98,7 @@ impl Strategy {
             Self::Epic => "Alpine, musl",
             Self::Legendary => "scratch, by whit",
             Self::Tight => "scratch, by whit --policy tight",
+            Self::OneFile => "scratch, one executable, by whit --single",
         }
     }
 
@@ -130,7 +135,7 @@ impl Strategy {
                 &["python3-minimal", "python-is-python3"],
             ]
             .concat(),
-            Self::Epic | Self::Legendary | Self::Tight => return None,
+            Self::Epic | Self::Legendary | Self::Tight | Self::OneFile => return None,
         })
     }
 
@@ -153,6 +158,7 @@ impl fmt::Display for Strategy {
             Self::Epic => "epic",
             Self::Legendary => "legendary",
             Self::Tight => "tight",
+            Self::OneFile => "one-file",
         })
     }
 }

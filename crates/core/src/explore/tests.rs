@@ -124,6 +124,7 @@ fn line(path: &str, kept: bool, why: &str, size: u64) -> report::FileLine {
         package: None,
         edit: None,
         moved: None,
+        inside: None,
     }
 }
 
@@ -141,6 +142,7 @@ fn a_report_brings_back_what_was_dropped() {
         layers: Vec::new(),
         pull: Vec::new(),
         proof: report::Proof::default(),
+        single: None,
         packages: Vec::new(),
         phases: Vec::new(),
         warnings: Vec::new(),

@@ -3,6 +3,7 @@
 use crate::emit::EmitError;
 use crate::observe;
 use crate::reach::python::FactsError;
+use crate::single::{ForgeError, SingleError};
 use crate::source::unpack::UnpackError;
 use crate::transform::bytecode::CompileError;
 
@@ -35,6 +36,20 @@ pub enum Error {
     Python(#[from] FactsError),
     #[error(transparent)]
     Compile(#[from] CompileError),
+    #[error("there is no Python in it that could become one executable")]
+    NoPython,
+    #[error("it cannot become one executable: {0}")]
+    Single(SingleError),
+    #[error("cannot write the executable {place}: {cause}")]
+    Executable {
+        place: String,
+        cause: std::io::Error,
+    },
+    #[error("cannot write the bill of materials {place}: {cause}")]
+    Bill {
+        place: String,
+        cause: std::io::Error,
+    },
     #[error("cannot write to whit's own folders: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -44,6 +59,15 @@ impl From<observe::Error> for Error {
         match error {
             observe::Error::Cancelled => Error::Interrupted,
             error => Error::Observe(error),
+        }
+    }
+}
+
+impl From<SingleError> for Error {
+    fn from(error: SingleError) -> Self {
+        match error {
+            SingleError::Forge(ForgeError::Interrupted) => Error::Interrupted,
+            error => Error::Single(error),
         }
     }
 }
@@ -76,6 +100,10 @@ impl Error {
             Error::Image(error) => error.hint(),
             Error::Emit(EmitError::Write(error)) | Error::Write(error) => error.hint(),
             Error::Python(error) => error.hint(),
+            Error::NoPython => Some("--single is for projects in Python".to_owned()),
+            Error::Single(error) => error.hint(),
+            Error::Bill { .. } => Some("name another place: --sbom FILE".to_owned()),
+            Error::Executable { .. } => Some("name another place: -o exe:FILE".to_owned()),
             Error::Compile(error) => error.hint(),
             _ => None,
         }

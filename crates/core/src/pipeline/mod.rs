@@ -1,11 +1,13 @@
 //! The story, from the original to the report.
 
+mod bill;
 mod error;
 mod ground;
 mod measure;
 mod prove;
 mod reaching;
 mod record;
+mod single;
 mod whole;
 mod wish;
 
@@ -28,11 +30,12 @@ use crate::plan::{self, Plan, Policy};
 use crate::progress::Progress;
 use crate::reach::How;
 use crate::report::{self, Report};
+use crate::single::{Forge, Form, SingleError};
 use crate::source::FatRoot;
 use crate::transform::{self, SmallTree, StripDepth};
 use crate::workspace::{CacheDirs, Workspace};
 use ground::Ground;
-use prove::{Judgement, Witness};
+use prove::{Judgement, Packed, Trial, Witness};
 use reaching::Reaching;
 
 /// The rescue layer is large and seldom pulled: beyond this level, gzip takes
@@ -51,6 +54,8 @@ pub struct Tools<'a> {
     pub transports: &'a Transports,
     /// Set when the user interrupts.
     pub cancel: &'a AtomicBool,
+    /// Where executables are made; `None` where none is asked for.
+    pub forge: Option<&'a Forge<'a>>,
 }
 
 impl Tools<'_> {
@@ -116,6 +121,8 @@ fn touched(original: &FatRoot, trace: &Trace, entry: Option<&str>) -> Vec<plan::
 /// One attempt at a small image, not yet judged.
 struct Attempt {
     plan: Plan,
+    /// The executable, where the image is to be one.
+    single: Option<crate::single::Made>,
     /// What could not be followed.
     warnings: Vec<String>,
     small: SmallTree,
@@ -164,40 +171,22 @@ pub fn run(
         Reaching::prepare(original, wish, ground.as_ref(), &seen.files, &read)
     });
 
-    let mut repairs: Vec<(FileId, How)> = Vec::new();
-    let mut rounds = 0;
-    let (attempt, judgement) = loop {
-        rounds += 1;
-        tools.check_cancelled()?;
-        let attempt = attempt(original, wish, tools, watch, &reaching, &seen, &repairs)?;
-        if witnesses.is_empty() {
-            break (attempt, Judgement::default());
-        }
-        tools.progress.phase("running the small image", None);
-        let judgement = watch.time("verify", || {
-            prove::judge(
-                original,
-                &attempt.staged,
-                &mut witnesses,
-                wish,
-                tools,
-                rounds,
-            )
-        })?;
-        let new = plan::repaired(&original.tree, &judgement.missing, rounds);
-        let known = repairs.len();
-        for repair in new {
-            if !repairs.iter().any(|(id, _)| *id == repair.0) {
-                repairs.push(repair);
-            }
-        }
-        if repairs.len() == known || rounds > MAX_REPAIRS {
-            break (attempt, judgement);
-        }
-        tools.progress.note(&format!(
-            "put back {} that the small image misses",
-            count(repairs.len() - known, "path")
-        ));
+    let ready = Ready {
+        original,
+        wish,
+        tools,
+        reaching: &reaching,
+        seen: &seen,
+    };
+    let Settled {
+        attempt,
+        judgement,
+        rounds,
+        repairs,
+        passed_over,
+    } = match &wish.single {
+        None => ready.settle(None, &mut witnesses, watch)?,
+        Some(single) => ready.settle_first(&single.forms(), &mut witnesses, watch)?,
     };
     if !judgement.differences.is_empty() && !wish.accept_differences {
         return Err(Error::Refused {
@@ -207,6 +196,10 @@ pub fn run(
 
     tools.progress.phase("writing the report", None);
     let mut report = describe(original, wish, &attempt);
+    report.single = attempt
+        .single
+        .as_ref()
+        .map(|made| single::line(made, passed_over, original, wish));
     report.proof = prove::proof(
         &witnesses,
         &judgement,
@@ -217,6 +210,9 @@ pub fn run(
     if let Some(folder) = &wish.save_run {
         let trace: Trace = witnesses.iter().flat_map(Witness::trace).collect();
         record::save(folder, wish.run.then_some(&trace), &report)?;
+    }
+    if let Some(place) = wish.bill.as_ref().filter(|_| !wish.dry_run) {
+        bill::write(place, original, &attempt, wish, tools)?;
     }
     if let Some(destination) = wish.destination.as_ref().filter(|_| !wish.dry_run) {
         let rest = match &wish.rescue {
@@ -249,80 +245,200 @@ pub fn run(
         }
         report.output = Some(destination.to_string());
     }
+    if let Some(place) = wish.executable.as_ref().filter(|_| !wish.dry_run) {
+        tools.check_cancelled()?;
+        if let Some(made) = &attempt.single {
+            single::keep(made, place)?;
+            report.output = Some(format!("exe:{}", place.display()));
+        }
+    }
     report.phases = watch.lines();
     Ok(report)
 }
 
-/// Reach, plan, transform and emit: one small image under a temporary name.
-fn attempt(
-    original: &FatRoot,
-    wish: &Wish,
-    tools: &Tools<'_>,
-    watch: &mut Stopwatch,
-    reaching: &Reaching<'_>,
-    seen: &Seen,
-    repairs: &[(FileId, How)],
-) -> Result<Attempt, Error> {
-    let tree = &original.tree;
-    let (plan, warnings) = watch.time("reach", || {
-        // The first cause counts, and a repair outweighs the wish to drop.
-        let mut roots = repairs.to_vec();
-        roots.extend(plan::roots(
-            tree,
-            wish.policy,
-            &reaching.command,
-            &seen.files,
-            &reaching.surroundings,
-            &wish.keep,
-        ));
-        let graph = reaching.close(wish.policy, roots);
-        let plan = Plan::new(tree, &graph, wish.policy, &wish.drop, &reaching.frozen());
-        let mut warnings = reaching.warnings();
-        warnings.extend(graph.warnings);
-        (plan, warnings)
-    });
-    tools.check_cancelled()?;
-    tools.progress.phase("stripping and compiling", None);
-    let small = watch.time("transform", || {
-        let mut as_text = seen.read_as_text.clone();
-        // The small image was seen to look for these as they are.
-        as_text.extend(repairs.iter().map(|(id, _)| *id));
-        let bytecode = reaching.bytecode(&plan, wish, &as_text, tools)?;
-        let options = transform::Options {
-            strip: wish.strip.then_some(match wish.policy {
-                Policy::Tight => StripDepth::UnwindTables,
-                Policy::Safe | Policy::Repack => StripDepth::Symbols,
-            }),
-            mtime: wish.mtime,
-            epoch: wish.epoch,
-            cache: &tools.cache.stripped()?,
+/// All that is known before the first attempt.
+struct Ready<'a> {
+    original: &'a FatRoot,
+    wish: &'a Wish,
+    tools: &'a Tools<'a>,
+    reaching: &'a Reaching<'a>,
+    seen: &'a Seen,
+}
+
+/// The last attempt, and what was thought of it.
+struct Settled {
+    attempt: Attempt,
+    judgement: Judgement,
+    rounds: u32,
+    repairs: Vec<(FileId, How)>,
+    /// Better forms of an executable, and why they were not taken.
+    passed_over: Vec<(Form, String)>,
+}
+
+impl Ready<'_> {
+    /// Attempts and mends until nothing is missing any more.
+    fn settle(
+        &self,
+        form: Option<Form>,
+        witnesses: &mut [Witness],
+        watch: &mut Stopwatch,
+    ) -> Result<Settled, Error> {
+        let (original, wish, tools) = (self.original, self.wish, self.tools);
+        let mut repairs: Vec<(FileId, How)> = Vec::new();
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            tools.check_cancelled()?;
+            let attempt = self.attempt(form, &repairs, watch)?;
+            let settled = |attempt, judgement, repairs| Settled {
+                attempt,
+                judgement,
+                rounds,
+                repairs,
+                passed_over: Vec::new(),
+            };
+            if witnesses.is_empty() {
+                return Ok(settled(attempt, Judgement::default(), repairs));
+            }
+            tools.progress.phase("running the small image", None);
+            let trial = Trial {
+                staged: &attempt.staged,
+                packed: attempt.single.as_ref().map(|made| Packed {
+                    inside: &made.packed,
+                    covered: &attempt.small,
+                }),
+                name: match form {
+                    None => rounds.to_string(),
+                    Some(form) => format!("{rounds}-{form}").replace(' ', "-"),
+                },
+            };
+            let judgement = watch.time("verify", || {
+                prove::judge(original, &trial, witnesses, wish, tools)
+            })?;
+            let new = plan::repaired(&original.tree, &judgement.missing, rounds);
+            let known = repairs.len();
+            for repair in new {
+                if !repairs.iter().any(|(id, _)| *id == repair.0) {
+                    repairs.push(repair);
+                }
+            }
+            if repairs.len() == known || rounds > MAX_REPAIRS {
+                return Ok(settled(attempt, judgement, repairs));
+            }
+            tools.progress.note(&format!(
+                "put back {} that the small image misses",
+                count(repairs.len() - known, "path")
+            ));
+        }
+    }
+
+    /// The first form of an executable that can be made and behaves as the
+    /// original does.
+    fn settle_first(
+        &self,
+        forms: &[Form],
+        witnesses: &mut [Witness],
+        watch: &mut Stopwatch,
+    ) -> Result<Settled, Error> {
+        let mut passed_over = Vec::new();
+        for (number, form) in forms.iter().enumerate() {
+            let is_last = number + 1 == forms.len();
+            let why = match self.settle(Some(*form), witnesses, watch) {
+                Ok(settled) if is_last || settled.judgement.differences.is_empty() => {
+                    return Ok(Settled {
+                        passed_over,
+                        ..settled
+                    });
+                }
+                Ok(settled) => format!(
+                    "it behaves differently: {}",
+                    settled.judgement.differences.join("; ")
+                ),
+                Err(Error::Single(SingleError::Unfit(why))) if !is_last => why,
+                Err(error) => return Err(error),
+            };
+            self.tools.progress.note(&format!("not {form}: {why}"));
+            passed_over.push((*form, why));
+        }
+        Err(Error::NoPython)
+    }
+
+    /// Reach, plan, transform and emit: one small image under a temporary name.
+    fn attempt(
+        &self,
+        form: Option<Form>,
+        repairs: &[(FileId, How)],
+        watch: &mut Stopwatch,
+    ) -> Result<Attempt, Error> {
+        let (original, wish, tools) = (self.original, self.wish, self.tools);
+        let (reaching, seen) = (self.reaching, self.seen);
+        let tree = &original.tree;
+        let (plan, warnings) = watch.time("reach", || {
+            // The first cause counts, and a repair outweighs the wish to drop.
+            let mut roots = repairs.to_vec();
+            roots.extend(plan::roots(
+                tree,
+                wish.policy,
+                &reaching.command,
+                &seen.files,
+                &reaching.surroundings,
+                &wish.keep,
+            ));
+            let graph = reaching.close(wish.policy, roots);
+            let plan = Plan::new(tree, &graph, wish.policy, &wish.drop, &reaching.frozen());
+            let mut warnings = reaching.warnings();
+            warnings.extend(graph.warnings);
+            (plan, warnings)
+        });
+        tools.check_cancelled()?;
+        tools.progress.phase("stripping and compiling", None);
+        let small = watch.time("transform", || {
+            let mut as_text = seen.read_as_text.clone();
+            // The small image was seen to look for these as they are.
+            as_text.extend(repairs.iter().map(|(id, _)| *id));
+            let bytecode = reaching.bytecode(&plan, wish, &as_text, tools)?;
+            let options = transform::Options {
+                strip: wish.strip.then_some(match wish.policy {
+                    Policy::Tight => StripDepth::UnwindTables,
+                    Policy::Safe | Policy::Repack => StripDepth::Symbols,
+                }),
+                mtime: wish.mtime,
+                epoch: wish.epoch,
+                cache: &tools.cache.stripped()?,
+            };
+            Ok::<_, Error>(transform::apply(original, &plan, &bytecode, &options)?)
+        })?;
+        tools.check_cancelled()?;
+        let single = match form {
+            None => None,
+            Some(form) => Some(watch.time("single", || self.single(form, &small, &plan))?),
         };
-        Ok::<_, Error>(transform::apply(original, &plan, &bytecode, &options)?)
-    })?;
-    tools.check_cancelled()?;
-    tools.progress.phase("writing layers", None);
-    let (layers, staged) = watch.time("emit", || {
-        let cancelled = || tools.check_cancelled().is_err();
-        let cache = tools.cache.layers()?;
-        let layers = emit::write_layers(tree, &small, wish.compression, &cache, &cancelled)?;
-        let nowhere = Destination::OciArchive {
-            file: tools.workspace.path().join("dry-run.tar"),
-            reference: None,
-        };
-        let destination = match &wish.destination {
-            Some(destination) if !wish.dry_run => destination,
-            _ => &nowhere,
-        };
-        let staged = stage(original, wish, tools, destination, &layers)?;
-        Ok::<_, Error>((layers, staged))
-    })?;
-    Ok(Attempt {
-        plan,
-        warnings,
-        small,
-        layers,
-        staged,
-    })
+        let shipped = single.as_ref().map_or(&small, |made| &made.tree);
+        tools.progress.phase("writing layers", None);
+        let (layers, staged) = watch.time("emit", || {
+            let cancelled = || tools.check_cancelled().is_err();
+            let cache = tools.cache.layers()?;
+            let layers = emit::write_layers(tree, shipped, wish.compression, &cache, &cancelled)?;
+            let nowhere = Destination::OciArchive {
+                file: tools.workspace.path().join("dry-run.tar"),
+                reference: None,
+            };
+            let destination = match &wish.destination {
+                Some(destination) if !wish.dry_run => destination,
+                _ => &nowhere,
+            };
+            let staged = stage(original, wish, tools, destination, &layers)?;
+            Ok::<_, Error>((layers, staged))
+        })?;
+        Ok(Attempt {
+            plan,
+            single,
+            warnings,
+            small,
+            layers,
+            staged,
+        })
+    }
 }
 
 fn stage(
@@ -368,7 +484,10 @@ fn rescue_layer(
 fn describe(original: &FatRoot, wish: &Wish, attempt: &Attempt) -> Report {
     let before = measure::fat(original);
     let after = measure::small(&attempt.layers);
-    let files = report::file_lines(&original.tree, &attempt.plan, &attempt.small);
+    let mut files = report::file_lines(&original.tree, &attempt.plan, &attempt.small);
+    if let Some(made) = &attempt.single {
+        single::tell_files(&mut files, made);
+    }
     Report {
         whit: env!("CARGO_PKG_VERSION").to_owned(),
         source: wish.source.clone(),
@@ -381,6 +500,7 @@ fn describe(original: &FatRoot, wish: &Wish, attempt: &Attempt) -> Report {
         layers: measure::layers(&attempt.layers),
         pull: report::pull_lines(before.compressed, after.compressed),
         proof: report::Proof::default(),
+        single: None,
         packages: report::package_lines(&files),
         phases: Vec::new(),
         warnings: attempt.warnings.clone(),

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use whit_oci::{Image, ImagePath, Staged};
-use whit_sandbox::{Access, Exit, Network, Trace};
+use whit_sandbox::{Access, Exit, Network, Touch, Trace};
 
 use super::{Error, Tools, Wish};
 use crate::observe::{self, Answer, Entry, Kind, Observation, ProbePlan, Stage};
 use crate::reach::shell::Programs;
 use crate::report::{ProbeLine, Proof};
 use crate::source::{self, FatRoot};
+use crate::transform::SmallTree;
 use crate::verify;
 
 /// What the original did, twice: its own command, or an entry.
@@ -48,6 +49,24 @@ impl Witness {
             None => text.to_owned(),
         }
     }
+}
+
+/// Files that are in an executable, in one form or another.
+#[derive(Clone, Copy)]
+pub(super) struct Packed<'a> {
+    /// Its archive: not missing, even if the kernel is asked for it first.
+    pub inside: &'a BTreeSet<ImagePath>,
+    /// What the image would be as files: nobody need read it as such.
+    pub covered: &'a SmallTree,
+}
+
+/// A small image that is to be judged.
+pub(super) struct Trial<'a> {
+    pub staged: &'a Staged,
+    /// Of an image that is one executable: what that has inside.
+    pub packed: Option<Packed<'a>>,
+    /// Tells its folders from those of other trials.
+    pub name: String,
 }
 
 /// What the small image did.
@@ -130,22 +149,25 @@ fn of_entry(entry: Option<&Entry>, error: observe::Error) -> Error {
 /// and compares.
 pub(super) fn judge(
     original: &FatRoot,
-    staged: &Staged,
+    trial: &Trial<'_>,
     witnesses: &mut [Witness],
     wish: &Wish,
     tools: &Tools<'_>,
-    round: u32,
 ) -> Result<Judgement, Error> {
-    let folder = tools.workspace.folder(&format!("small-{round}"))?;
-    let small = reopen(staged.location(), wish, tools, &folder)?;
+    let name = &trial.name;
+    let folder = tools.workspace.folder(&format!("small-{name}"))?;
+    let small = Small {
+        root: reopen(trial.staged.location(), wish, tools, &folder)?,
+        packed: trial.packed,
+    };
     let mut judgement = Judgement::default();
     let own = std::iter::once(None);
     let entries = own.chain(wish.entries.iter().map(Some));
     for (nth, (witness, entry)) in witnesses.iter_mut().zip(entries).enumerate() {
         let scratch = tools
             .workspace
-            .folder(&format!("stage-small-{round}-{nth}"))?;
-        let stage = stage(&small, None, wish, entry, &scratch)?;
+            .folder(&format!("stage-small-{name}-{nth}"))?;
+        let stage = stage(&small.root, None, wish, entry, &scratch)?;
         let run = observe::observe(&stage, &witness.replay, true, tools.cancel)?;
         compare(original, &small, witness, &run, tools, &mut judgement)?;
         if entry.is_none() {
@@ -159,7 +181,7 @@ pub(super) fn judge(
 /// One program in the small image against what it did in the original.
 fn compare(
     original: &FatRoot,
-    small: &FatRoot,
+    small: &Small<'_>,
     witness: &mut Witness,
     run: &Observation,
     tools: &Tools<'_>,
@@ -170,7 +192,16 @@ fn compare(
         let in_original = original.tree.lookup(&place).is_some();
         // Bytecode that the original was primed with is in no tree.
         let primed = source_of(&place).is_some_and(|py| original.tree.lookup(&py).is_some());
-        if !(in_original || primed) || small.tree.lookup(&place).is_some() {
+        if !(in_original || primed) || small.has(&place) {
+            return false;
+        }
+        let looked_for = || {
+            run.trace.contains(&Touch {
+                path: path.to_owned(),
+                access: Access::Missing,
+            })
+        };
+        if small.covers(&place) && !looked_for() {
             return false;
         }
         // Looked up before bytecode is written there; it was made anew.
@@ -179,7 +210,7 @@ fn compare(
         }
         // Python does without bytecode where there is a source, and the other
         // way round.
-        !stand_in(&place, small)
+        !small.stands_in(&place)
     };
     let (stage, replay) = (&witness.stage, &witness.replay);
     let found = verify::prove(&mut witness.runs, run, &known, &mut || {
@@ -226,12 +257,12 @@ fn compare(
 /// its source in every run of the original has it; so this may be no more than
 /// a traceback that the run happened to print, and counts only where answers
 /// differ.
-fn sources_wanted(run: &Observation, original: &FatRoot, small: &FatRoot) -> BTreeSet<PathBuf> {
+fn sources_wanted(run: &Observation, original: &FatRoot, small: &Small<'_>) -> BTreeSet<PathBuf> {
     let wanted = |path: &ImagePath| {
         path.extension() == Some(b"py")
             && original.tree.lookup(path).is_some()
-            && small.tree.lookup(path).is_none()
-            && stand_in(path, small)
+            && !small.has(path)
+            && small.stands_in(path)
             && !is_import_probe(path)
     };
     run.trace
@@ -245,15 +276,36 @@ fn image_path(path: &Path) -> ImagePath {
     ImagePath::clamped(path.as_os_str().as_bytes())
 }
 
-/// True if a Python file that is not in the small image has its module there
-/// in another form: bytecode for source, bytecode in another place.
-fn stand_in(path: &ImagePath, small: &FatRoot) -> bool {
-    let there = |path: ImagePath| small.tree.lookup(&path).is_some();
-    if let Some(source) = source_of(path) {
-        let bytecode = [source.as_bytes(), b"c"].concat();
-        return there(source) || there(ImagePath::clamped(bytecode));
+/// The small image, as it was read from disk.
+struct Small<'a> {
+    root: FatRoot,
+    packed: Option<Packed<'a>>,
+}
+
+impl Small<'_> {
+    fn has(&self, path: &ImagePath) -> bool {
+        self.root.tree.lookup(path).is_some()
+            || self
+                .packed
+                .is_some_and(|packed| packed.inside.contains(path))
     }
-    path.extension() == Some(b"py") && there(ImagePath::clamped([path.as_bytes(), b"c"].concat()))
+
+    /// True if it has the file's part, though nobody looks for the file.
+    fn covers(&self, path: &ImagePath) -> bool {
+        self.packed
+            .is_some_and(|packed| packed.covered.files.contains_key(path))
+    }
+
+    /// True if a Python file that is not in it has its module there in another
+    /// form: bytecode for source, bytecode in another place.
+    fn stands_in(&self, path: &ImagePath) -> bool {
+        if let Some(source) = source_of(path) {
+            let bytecode = [source.as_bytes(), b"c"].concat();
+            return self.has(&source) || self.has(&ImagePath::clamped(bytecode));
+        }
+        path.extension() == Some(b"py")
+            && self.has(&ImagePath::clamped([path.as_bytes(), b"c"].concat()))
+    }
 }
 
 /// The source of `__pycache__/NAME.TAG.pyc` (PEP 3147).

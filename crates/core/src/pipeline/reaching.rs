@@ -25,11 +25,11 @@ pub(super) struct Reaching<'a> {
     /// What the image starts.
     pub command: Vec<(FileId, How)>,
     pub surroundings: Vec<(FileId, How)>,
-    elf: Elf<'a>,
+    pub elf: Elf<'a>,
     shell: Shell<'a>,
     config: Config<'a>,
     interpreted: Interpreted,
-    python: Option<(&'a Ground, Python<'a>)>,
+    pub python: Option<(&'a Ground, Python<'a>)>,
     node: Option<Node<'a>>,
 }
 

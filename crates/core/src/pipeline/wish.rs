@@ -9,6 +9,7 @@ use crate::emit::Provenance;
 use crate::observe::{Entry, ProbePlan};
 use crate::plan::{Globs, Policy};
 use crate::report::DetectedLine;
+use crate::single;
 use crate::transform::PythonCode;
 
 /// Every decision that flags, files and detection made.
@@ -44,6 +45,12 @@ pub struct Wish {
     /// Where the original is written again, as the small image and one more
     /// layer.
     pub rescue: Option<Destination>,
+    /// The app as one executable.
+    pub single: Option<single::Wish>,
+    /// Where the executable goes that needs no image.
+    pub executable: Option<PathBuf>,
+    /// Where the bill of materials goes.
+    pub bill: Option<PathBuf>,
     pub save_run: Option<PathBuf>,
     pub provenance: Provenance,
     /// Seconds since 1970 for everything that whit dates itself.

@@ -32,6 +32,9 @@ pub struct FileLine {
     /// Where the content lives now, if under another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<String>,
+    /// The executable that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<String>,
 }
 
 /// Every path of the original in path order, then what whit wrote itself.
@@ -74,6 +77,7 @@ pub fn file_lines(tree: &Tree, plan: &Plan, small: &SmallTree) -> Vec<FileLine> 
                 moved: now
                     .filter(|(path, _)| **path != node.path)
                     .map(|(path, _)| path.to_string()),
+                inside: None,
             }
         })
         .collect();
@@ -92,6 +96,7 @@ pub fn file_lines(tree: &Tree, plan: &Plan, small: &SmallTree) -> Vec<FileLine> 
                 package: None,
                 edit: file.edit.map(|edit| edit.to_string()),
                 moved: None,
+                inside: None,
             }),
     );
     lines

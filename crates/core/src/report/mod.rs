@@ -3,6 +3,8 @@
 
 mod files;
 mod packages;
+pub mod sbom;
+mod single;
 mod why;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::size::Bandwidth;
 
 pub use files::{FileLine, file_lines};
 pub use packages::{PackageLine, package_lines};
+pub use single::{PassedOver, SingleLine};
 pub use why::{Step, Unknown, why};
 
 /// One run of `whit build` or `whit shrink`.
@@ -31,6 +34,8 @@ pub struct Report {
     pub layers: Vec<LayerLine>,
     pub pull: Vec<PullLine>,
     pub proof: Proof,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single: Option<SingleLine>,
     pub packages: Vec<PackageLine>,
     pub phases: Vec<PhaseLine>,
     pub warnings: Vec<String>,

@@ -22,7 +22,7 @@ const fn key(
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 30] = [
+pub const KEYS: [Key; 33] = [
     key("command", Some("-- COMMAND"), None),
     key("entrypoint", None, None),
     key("env", Some("--env"), None),
@@ -46,6 +46,9 @@ pub const KEYS: [Key; 30] = [
         Some("WHIT_PYTHON_CODE"),
     ),
     key("strip", Some("--no-strip"), Some("WHIT_STRIP")),
+    key("single", Some("--single"), Some("WHIT_SINGLE")),
+    key("without", Some("--without"), None),
+    key("allow-fallback", Some("--allow-fallback"), None),
     key("compress", Some("--compress"), Some("WHIT_COMPRESS")),
     key("output", Some("--output"), Some("WHIT_OUTPUT")),
     key("tag", Some("--tag"), Some("WHIT_TAG")),

@@ -24,6 +24,7 @@ pub use schema::schema;
 
 use crate::observe::{EntryTable, ProbeTable};
 use crate::plan::Policy;
+use crate::single::Mode;
 use crate::size::Budget;
 use crate::transform::PythonCode;
 pub(crate) use words::{TextOrNumber, Words, text_or_number, words};
@@ -109,6 +110,17 @@ pub struct Settings {
     /// Whether symbols and debug sections of ELF files go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strip: Option<bool>,
+    /// Whether a Python app becomes one executable, and what counts most:
+    /// `small`, `fast` or `carried`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single: Option<Mode>,
+    /// Modules that are left out of the executable, such as `ssl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<Vec<String>>,
+    /// Packages whose extension modules may be left out of the executable: what
+    /// they do is written in Python, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_fallback: Option<Vec<String>>,
     /// Compression of the layers: `gzip[:1-12]`, `zstd[:1-19]` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compress: Option<String>,
@@ -189,6 +201,9 @@ impl Settings {
             build_packages: append(self.build_packages, lower.build_packages),
             python_code: self.python_code.or(lower.python_code),
             strip: self.strip.or(lower.strip),
+            single: self.single.or(lower.single),
+            without: append(self.without, lower.without),
+            allow_fallback: append(self.allow_fallback, lower.allow_fallback),
             compress: self.compress.or(lower.compress),
             output: self.output.or(lower.output),
             tag: self.tag.or(lower.tag),

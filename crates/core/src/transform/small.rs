@@ -61,6 +61,10 @@ pub enum Edit {
     Trimmed,
     /// Written by whit: not in the original.
     Generated,
+    /// Put into the archive of one executable.
+    Packed,
+    /// Linked into one executable.
+    Linked,
 }
 
 impl fmt::Display for Edit {
@@ -70,6 +74,8 @@ impl fmt::Display for Edit {
             Edit::Bytecode => "bytecode",
             Edit::Trimmed => "trimmed",
             Edit::Generated => "generated",
+            Edit::Packed => "packed",
+            Edit::Linked => "linked",
         })
     }
 }

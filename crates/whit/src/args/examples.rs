@@ -8,6 +8,8 @@ Examples:
   docker save mycompany/python:3.12 -o base.tar && whit build . --base base.tar
   whit build . --probe 'GET /items?limit=1' --probe 'POST /items json={\"name\":\"a\"}'
   docker load -i fastapi.tar && docker run --rm -p 8000:8000 fastapi
+  whit build . --single               # one executable, FROM scratch
+  whit build . -o exe:app             # the same for any Linux, without an image
   whit build . -o docker-daemon:app   # straight into Docker
   whit build . -t registry.example/app:1 --push";
 

@@ -9,8 +9,9 @@ use whit_core::pipeline::{self, Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
 use whit_core::settings::Settings;
+use whit_core::single::{Forge, Memory, Supplies};
 use whit_core::source::base::Base;
-use whit_core::source::debian::{Desk, Mirror};
+use whit_core::source::debian::{Desk, LockedSource, Mirror, Suite};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
 use whit_core::source::project::{self, Detected, Language, Project, Requirements};
 use whit_oci::download::{Cache, Client};
@@ -74,6 +75,7 @@ impl Order<'_> {
         let (base, project) = detect(&args.dir, settings, target, tools, &mut watch)?;
         tell(&project.detected, self.screen);
         can_install(&project, &architecture)?;
+        fits_single(args, settings, &project, &architecture)?;
 
         let lock_place = lock_place(&project, &architecture);
         let wanted = settings.base.as_deref().map(reference).transpose()?;
@@ -92,19 +94,20 @@ impl Order<'_> {
             date: around.source_date_epoch.unwrap_or(around.now),
             foreign: &foreign,
         };
+        let client = Client::new(&around.proxies(), &around.cancel)?;
+        let downloads = Cache::open(tools.cache.downloads()?, client)?;
+        let desk = Desk {
+            cache: &downloads,
+            progress: self.screen,
+            cancel: &around.cancel,
+            now: around.now,
+        };
         let cooked = match base {
             Some(base) => cook(&recipe, Foundation::Base(Box::new(base)), tools, &mut watch)?,
             None => {
-                let client = Client::new(&around.proxies(), &around.cancel)?;
-                let downloads = Cache::open(tools.cache.downloads()?, client)?;
                 let larder = Larder {
                     mirror: &mirror(settings.mirror.as_deref())?,
-                    desk: Desk {
-                        cache: &downloads,
-                        progress: self.screen,
-                        cancel: &around.cancel,
-                        now: around.now,
-                    },
+                    desk,
                     build_packages: settings.build_packages.as_deref().unwrap_or_default(),
                     runtime: None,
                 };
@@ -123,13 +126,140 @@ impl Order<'_> {
         wish.provenance.version = project.version.clone();
         platform::settle(&mut wish, &architecture, tools);
         change(&mut wish);
-        let report = pipeline::run(&cooked.root, &wish, tools, &mut watch).map_err(failure)?;
+        let mirror = match wish.single {
+            Some(_) => Some(mirror(settings.mirror.as_deref())?),
+            None => None,
+        };
+        let forge = mirror.as_ref().map(|mirror| Forge {
+            mirror,
+            desk,
+            suite: suite(&project),
+            architecture: &architecture,
+            supplies: Supplies {
+                pins: &cooked.lock.python.pins,
+                build: &cooked.lock.python.build,
+                indexes: indexes(&project),
+                environment: &around.environment,
+                sources: &cooked.lock.sources,
+            },
+            memory: Memory::default(),
+        });
+        let tools = Tools {
+            forge: forge.as_ref(),
+            ..*tools
+        };
+        let report = pipeline::run(&cooked.root, &wish, &tools, &mut watch).map_err(failure)?;
+        let sources = forge
+            .map(|forge| forge.memory.sources())
+            .unwrap_or_default();
+        let compiles_new = sources
+            .iter()
+            .any(|source| !cooked.lock.sources.contains(source));
+        if compiles_new && args.locked {
+            return Err(Failure::input(anyhow::anyhow!(
+                "whit.lock does not have the sources of what --single compiles"
+            ))
+            .hint("build once without --locked, and commit whit.lock".to_owned()));
+        }
+        let lock = match compiles_new {
+            true => Lock {
+                sources: merged(&cooked.lock.sources, sources),
+                ..cooked.lock
+            },
+            false => cooked.lock,
+        };
         // Like the image, only when all is well.
-        if cooked.lock_is_new && !args.output.dry_run {
-            keep_lock(&cooked.lock, &lock_place, self.screen);
+        if (cooked.lock_is_new || compiles_new) && !args.output.dry_run {
+            keep_lock(&lock, &lock_place, self.screen);
         }
         Ok(Made { wish, report })
     }
+}
+
+/// Refuses what one executable cannot be made with.
+fn fits_single(
+    args: &Build,
+    settings: &Settings,
+    project: &Project,
+    architecture: &str,
+) -> Result<(), Failure> {
+    let to_file = settings
+        .output
+        .as_deref()
+        .is_some_and(|to| to.starts_with("exe:"));
+    if settings.single.is_none() && !to_file {
+        let names = [
+            ("--without", &settings.without),
+            ("--allow-fallback", &settings.allow_fallback),
+        ];
+        return match names.iter().find(|(_, names)| names.is_some()) {
+            Some((flag, _)) => Err(Failure::input(anyhow::anyhow!(
+                "{flag} means nothing without --single"
+            ))
+            .hint("add --single, or leave it away".to_owned())),
+            None => Ok(()),
+        };
+    }
+    let refuse = |what: &str, hint: &str| {
+        Err(Failure::input(anyhow::anyhow!("--single: {what}")).hint(hint.to_owned()))
+    };
+    if !matches!(project.language, Language::Python(_)) {
+        return refuse(
+            "the project is not in Python",
+            "programs of other languages are one file already: leave --single away",
+        );
+    }
+    if architecture != "amd64" {
+        return refuse(
+            "executables are made for linux/amd64 only",
+            "leave --single away for other processors",
+        );
+    }
+    if args.output.rescue {
+        return refuse(
+            "there is no rescue layer to an executable",
+            "leave --rescue or --single away",
+        );
+    }
+    if to_file
+        && settings
+            .entry
+            .as_ref()
+            .is_some_and(|entries| !entries.is_empty())
+    {
+        return refuse(
+            "an executable without an image starts one program",
+            "leave --also and [[entry]] away, or make an image",
+        );
+    }
+    Ok(())
+}
+
+/// Package indexes that the project names.
+pub fn indexes(project: &Project) -> &[String] {
+    match &project.language {
+        Language::Python(app) => &app.indexes,
+        Language::Other(_) => &[],
+    }
+}
+
+/// Debian's release from which tools for the project come.
+fn suite(project: &Project) -> Suite {
+    let name = match &project.language {
+        Language::Python(app) => app.python.suite,
+        Language::Other(craft) => Some(craft.suite),
+    };
+    name.and_then(|name| name.parse().ok())
+        .unwrap_or(Suite::Bookworm)
+}
+
+/// Source packages of an older lock, and what was compiled now.
+fn merged(known: &[LockedSource], now: Vec<LockedSource>) -> Vec<LockedSource> {
+    let is_replaced = |old: &&LockedSource| !now.iter().any(|new| new.name == old.name);
+    let kept = known.iter().filter(is_replaced).cloned();
+    let mut all: Vec<LockedSource> = kept.collect();
+    all.extend(now);
+    all
 }
 
 /// What a base must be for, and how much of it there may be.

@@ -13,6 +13,7 @@ use whit_core::pipeline::{self, Stopwatch, Tools, Wish};
 use whit_core::plan::{Globs, Policy};
 use whit_core::progress::Progress;
 use whit_core::settings::{NetworkChoice, Settings};
+use whit_core::single::{self, Forge, Memory, Supplies};
 use whit_core::size::{Bandwidth, Present, measure};
 use whit_core::source;
 use whit_core::source::debian::{Desk, Suite};
@@ -22,7 +23,7 @@ use whit_oci::download::{Cache, Client};
 use whit_oci::{BuildOrder, Builder, Compression, Destination, Reference, Transports, step_of};
 use whit_sandbox::Trace;
 
-use super::build::{architecture, cook, lock_place, mirror};
+use super::build::{architecture, cook, indexes, lock_place, mirror};
 use super::inventory;
 use super::settings::{of_mirrors, of_probes, of_project};
 use super::transports::transports;
@@ -356,7 +357,42 @@ impl Contest<'_> {
         let tools = place.tools(self.screen, &self.transports);
         let mut watch = Stopwatch::default();
         let packages = strategy.packages(self.suite);
-        let cooked = self.cooked(packages.as_deref(), &tools, &mut watch)?;
+        let around = &self.place.around;
+        let downloads = Cache::open(
+            tools.cache.downloads()?,
+            Client::new(&around.proxies(), &around.cancel)?,
+        )?;
+        let mirror = mirror(self.settings.mirror.as_deref())?;
+        let larder = Larder {
+            mirror: &mirror,
+            desk: Desk {
+                cache: &downloads,
+                progress: self.screen,
+                cancel: &around.cancel,
+                now: around.now,
+            },
+            build_packages: self.settings.build_packages.as_deref().unwrap_or_default(),
+            runtime: packages.as_deref(),
+        };
+        let cooked = self.cooked(larder, &tools, &mut watch)?;
+        let forge = Forge {
+            mirror: larder.mirror,
+            desk: larder.desk,
+            suite: self.suite,
+            architecture: &architecture(None)?,
+            supplies: Supplies {
+                pins: &cooked.lock.python.pins,
+                build: &cooked.lock.python.build,
+                indexes: indexes(&self.project),
+                environment: &around.environment,
+                sources: &cooked.lock.sources,
+            },
+            memory: Memory::default(),
+        };
+        let tools = Tools {
+            forge: Some(&forge),
+            ..tools
+        };
         let layout = tools.workspace.path().join("image");
         let wish = self.wish(strategy, &layout, cooked.lock.date)?;
         match packages {
@@ -372,7 +408,7 @@ impl Contest<'_> {
 
     fn cooked(
         &self,
-        runtime: Option<&[&'static str]>,
+        larder: Larder<'_>,
         tools: &Tools<'_>,
         watch: &mut Stopwatch,
     ) -> Result<Cooked, Failure> {
@@ -386,21 +422,6 @@ impl Contest<'_> {
             locked: false,
             date: around.source_date_epoch.unwrap_or(around.now),
             foreign: &[],
-        };
-        let downloads = Cache::open(
-            tools.cache.downloads()?,
-            Client::new(&around.proxies(), &around.cancel)?,
-        )?;
-        let larder = Larder {
-            mirror: &mirror(self.settings.mirror.as_deref())?,
-            desk: Desk {
-                cache: &downloads,
-                progress: self.screen,
-                cancel: &around.cancel,
-                now: around.now,
-            },
-            build_packages: self.settings.build_packages.as_deref().unwrap_or_default(),
-            runtime,
         };
         cook(&recipe, Foundation::Debian(larder), tools, watch)
     }
@@ -421,7 +442,9 @@ impl Contest<'_> {
             strip: true,
             // Those of `docker push` and of whit.
             compression: match strategy {
-                Strategy::Legendary | Strategy::Tight => Compression::Gzip { level: 10 },
+                Strategy::Legendary | Strategy::Tight | Strategy::OneFile => {
+                    Compression::Gzip { level: 10 }
+                }
                 _ => Compression::Gzip { level: 6 },
             },
             run: true,
@@ -439,6 +462,9 @@ impl Contest<'_> {
             }),
             dry_run: false,
             rescue: None,
+            single: (strategy == Strategy::OneFile).then(single::Wish::default),
+            executable: None,
+            bill: None,
             save_run: None,
             provenance: Provenance {
                 title: self.project.name.clone(),

@@ -250,6 +250,7 @@ impl Workshop<'_> {
             progress: &Silent,
             transports: &self.transports,
             cancel: self.cancel,
+            forge: None,
         };
         let mut trial = Trial {
             build_seconds: None,
@@ -353,6 +354,9 @@ impl Workshop<'_> {
             rescue: None,
             destination: None,
             dry_run: true,
+            single: None,
+            executable: None,
+            bill: None,
             save_run: None,
             provenance: Provenance::default(),
             epoch: self.epoch,

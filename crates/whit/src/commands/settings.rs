@@ -37,6 +37,9 @@ pub fn of_build(args: &Build, around: &Surroundings) -> Result<Layers, Failure> 
         packages: list(&args.package),
         add_modules: list(&args.add_modules),
         build_packages: list(&args.build_package),
+        single: args.single,
+        without: list(&args.without),
+        allow_fallback: list(&args.allow_fallback),
         ..Settings::default()
     };
     of_project(

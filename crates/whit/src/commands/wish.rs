@@ -9,6 +9,7 @@ use whit_core::pipeline::{self, Wish};
 use whit_core::plan::Globs;
 use whit_core::report::Report;
 use whit_core::settings::{NetworkChoice, Settings};
+use whit_core::single;
 use whit_core::size::Bytes;
 use whit_oci::{Compression, CompressionError, Destination, ImageName};
 use whit_sandbox::Trace;
@@ -46,7 +47,11 @@ impl Flags<'_> {
             }
             (false, _) => settings.output.clone(),
         };
-        let destination = destination(output.as_deref(), name, &tag)?;
+        let executable = output.as_deref().and_then(executable);
+        let destination = match executable {
+            Some(_) => None,
+            None => Some(destination(output.as_deref(), name, &tag)?),
+        };
         let compression = settings.compress.as_deref().unwrap_or_default();
         let compression: Compression = compression.parse().map_err(|error: CompressionError| {
             let hint = error.hint();
@@ -70,9 +75,15 @@ impl Flags<'_> {
             entries: entries_of(settings)?,
             host_network: settings.network == Some(NetworkChoice::Host),
             accept_differences: self.probes.accept_differences,
-            rescue: self.output.rescue.then(|| rescue(&destination)),
-            destination: Some(destination),
+            rescue: destination
+                .as_ref()
+                .filter(|_| self.output.rescue)
+                .map(rescue),
+            destination,
             dry_run: self.output.dry_run,
+            single: single(settings, executable.is_some()),
+            executable,
+            bill: self.output.sbom.clone(),
             save_run: self.output.save_run.clone(),
             provenance: Provenance {
                 title: name.to_owned(),
@@ -192,6 +203,20 @@ fn destination(text: Option<&str>, name: &str, tag: &str) -> Result<Destination,
     })
 }
 
+/// `exe:FILE`: no image, but the executable that would be in it.
+fn executable(output: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(output.strip_prefix("exe:")?))
+}
+
+/// The app as one executable, if that is wished for.
+fn single(settings: &Settings, is_output: bool) -> Option<single::Wish> {
+    Some(single::Wish {
+        mode: settings.single.or(is_output.then(single::Mode::default))?,
+        without: settings.without.clone().unwrap_or_default(),
+        fallbacks: settings.allow_fallback.clone().unwrap_or_default(),
+    })
+}
+
 /// `NAME.tar` → `NAME.rescue.tar`; elsewhere a second name.
 fn rescue(destination: &Destination) -> Destination {
     let beside = |file: &Path| {
@@ -226,6 +251,9 @@ fn rescue(destination: &Destination) -> Destination {
 pub fn report_place(wish: &Wish, output: &Output) -> Option<PathBuf> {
     if let Some(place) = &output.report {
         return Some(place.clone());
+    }
+    if let Some(executable) = wish.executable.as_ref().filter(|_| !wish.dry_run) {
+        return Some(report_path(executable));
     }
     Some(match wish.destination.as_ref().filter(|_| !wish.dry_run)? {
         Destination::OciDir { dir: path, .. }

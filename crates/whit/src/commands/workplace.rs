@@ -56,6 +56,7 @@ impl Workplace {
             progress: screen,
             transports,
             cancel: &self.around.cancel,
+            forge: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde::Serialize;
-use whit_core::compare::{Built, Outcome, Row, Works};
+use whit_core::compare::{Built, Outcome, Row, Strategy, Works};
 
 use super::markdown;
 use super::printable::printable;
@@ -232,6 +232,7 @@ fn chart(
 /// The strategy, with the engine if one built it.
 fn label(row: &Row) -> String {
     match row.by.as_str() {
+        "whit" if row.strategy == Strategy::OneFile => "legendary, one file".to_owned(),
         "whit" => row.strategy.to_string(),
         engine => format!("{}, {engine}", row.strategy),
     }

@@ -39,6 +39,7 @@ pub fn print_platform(name: &str) {
 pub fn print_report(report: &Report) {
     sizes(report);
     proof(report);
+    single(report);
     packages(report);
     for warning in &report.warnings {
         anstream::println!(
@@ -188,6 +189,38 @@ fn proof(report: &Report) {
     anstream::println!();
 }
 
+/// The app as one executable: its form, why no better one, what lies beside.
+fn single(report: &Report) {
+    let Some(single) = &report.single else { return };
+    anstream::println!(
+        "{BOLD}one executable{BOLD:#}  {}, {}{}",
+        single.form,
+        bytes(single.bytes),
+        match single.linked.len() {
+            0 => String::new(),
+            n => format!(", {n} extension modules inside"),
+        }
+    );
+    for other in &single.passed_over {
+        anstream::println!("  {DIM}not {}: {}{DIM:#}", other.form, other.why);
+    }
+    for path in &single.left_out {
+        anstream::println!("  left out, as you said: {path}");
+    }
+    const SHOWN: usize = 12;
+    if !single.beside.is_empty() {
+        let names = single.beside.iter().take(SHOWN);
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        let more = single.beside.len() - names.len();
+        let rest = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        anstream::println!("  {DIM}files beside it: {}{rest}{DIM:#}", names.join(" "));
+    }
+    anstream::println!();
+}
+
 fn packages(report: &Report) {
     const SHOWN: usize = 10;
     let ten = |size: fn(&PackageLine) -> u64| {
@@ -274,11 +307,16 @@ fn aside(line: &FileLine) -> String {
     if let Some(package) = &line.package {
         parts.push(package.clone());
     }
-    if let (Some(edit), Some(now)) = (&line.edit, line.now) {
-        parts.push(format!("{edit}, now {}", bytes(now)));
+    match (&line.edit, line.now) {
+        (Some(edit), Some(now)) => parts.push(format!("{edit}, now {}", bytes(now))),
+        (Some(edit), None) if edit == "linked" => parts.push(edit.clone()),
+        _ => {}
     }
     if let Some(moved) = &line.moved {
         parts.push(format!("as {moved}"));
+    }
+    if let Some(executable) = &line.inside {
+        parts.push(format!("in {executable}"));
     }
     format!("  {DIM}{}{DIM:#}", parts.join(", "))
 }

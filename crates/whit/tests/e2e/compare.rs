@@ -26,7 +26,7 @@ fn every_strategy_is_built_and_tried() {
     let number = |name: &str, key: &str| row(name)[key].as_f64().unwrap();
     let size = |name: &str| row(name)["size"]["uncompressed"].as_u64().unwrap();
 
-    for name in ["common", "magic", "legendary", "tight"] {
+    for name in ["common", "magic", "legendary", "tight", "one-file"] {
         assert!(
             row(name)["works"]["yes"]["probes"].as_u64() >= Some(1),
             "{name}: {compared}"
@@ -40,7 +40,7 @@ fn every_strategy_is_built_and_tried() {
     assert_eq!(row("rare")["shell"], false);
     assert_eq!(row("epic")["outcome"], "absent");
 
-    let order = ["common", "magic", "rare", "legendary", "tight"];
+    let order = ["common", "magic", "rare", "legendary", "tight", "one-file"];
     let sizes = order.map(size);
     assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
     assert!(number("common", "setuid") > 0.0);

@@ -35,6 +35,7 @@ mod recipe;
 mod registry;
 mod reproducible;
 mod rescue;
+mod single;
 mod size;
 mod support;
 mod transports;

@@ -137,6 +137,11 @@ impl<'a> Python<'a> {
         self.run(&mut state);
     }
 
+    /// Modules inside of the interpreter that the closure so far imports.
+    pub fn builtins(&self) -> BTreeSet<String> {
+        self.state().builtins.iter().cloned().collect()
+    }
+
     /// What the command itself makes necessary: the interpreter, scripts,
     /// modules run by `-m`, and modules that its words name.
     pub fn roots(&self) -> Vec<(FileId, How)> {

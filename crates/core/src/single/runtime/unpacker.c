@@ -1,0 +1,125 @@
+/* The start of an executable whose program is compressed: puts its segments
+ * where they belong and lets it begin as if the kernel had loaded it.
+ *
+ * There is no C library yet, nor may there be traces of one: the stack, the
+ * auxiliary vector but for where the program's headers are, and `brk` are what
+ * the program would have been given. */
+#include <elf.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <zstd.h>
+
+#include "archive.h"
+#include "image.h"
+
+static long call(long number, long a, long b, long c, long d, long e, long f) {
+#if defined __x86_64__
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#elif defined __aarch64__
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+#endif
+}
+
+/* The words are chosen so that a length is easily kept right. */
+#define DIE(text) die(text "\n", sizeof text)
+static _Noreturn void die(const char *text, size_t size) {
+    call(SYS_write, 2, (long)text, (long)size, 0, 0, 0);
+    for (;;)
+        call(SYS_exit_group, 127, 0, 0, 0, 0, 0);
+}
+
+static uintptr_t page_of(uintptr_t address) { return address & ~(uintptr_t)4095; }
+
+static void load(const struct whit_image *image, const struct whit_part *part, ZSTD_DCtx *context) {
+    uintptr_t start = page_of(part->address), end = page_of(part->address + part->memory + 4095);
+    long got = call(SYS_mmap, (long)start, (long)(end - start), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (got != (long)start)
+        DIE("this executable: no memory for its program");
+    size_t size = ZSTD_decompressDCtx(context, (void *)part->address, part->size, (const char *)image + part->offset,
+                                      part->stored);
+    if (size != part->size)
+        DIE("this executable: its program is damaged");
+    int protection = (part->flags & PF_R ? PROT_READ : 0) | (part->flags & PF_W ? PROT_WRITE : 0) |
+                     (part->flags & PF_X ? PROT_EXEC : 0);
+    if (call(SYS_mprotect, (long)start, (long)(end - start), protection, 0, 0, 0) != 0)
+        DIE("this executable: the system forbids to unpack programs; build it with --single=fast");
+}
+
+/* Where the program begins. `stack` is as execve(2) left it. */
+__attribute__((used)) uintptr_t whit_unpack(uintptr_t *stack) {
+    static _Alignas(16) char workspace[256 << 10];
+    uintptr_t *word = stack + 1 + stack[0] + 1;
+    while (*word++)
+        ;
+    Elf64_auxv_t *vector = (Elf64_auxv_t *)word, *headers = NULL, *count = NULL, *entry = NULL;
+    for (Elf64_auxv_t *item = vector; item->a_type != AT_NULL; item++) {
+        headers = item->a_type == AT_PHDR ? item : headers;
+        count = item->a_type == AT_PHNUM ? item : count;
+        entry = item->a_type == AT_ENTRY ? item : entry;
+    }
+    const struct whit_header *archive = NULL;
+    for (size_t i = 0; headers && count && i < count->a_un.a_val; i++) {
+        const Elf64_Phdr *header = (const Elf64_Phdr *)headers->a_un.a_val + i;
+        if (header->p_type == PT_LOAD)
+            archive = (const struct whit_header *)header->p_vaddr;
+    }
+    if (!archive || *(const uint64_t *)archive->magic != *(const uint64_t *)WHIT_MAGIC)
+        DIE("this executable: its archive is missing");
+    /* The image lies on the first page behind the archive. */
+    const struct whit_image *image =
+        (const struct whit_image *)((const char *)archive + page_of(archive->size + 4095));
+    ZSTD_DCtx *context = ZSTD_initStaticDCtx(workspace, sizeof workspace);
+    if (image->magic != WHIT_IMAGE || !context || !entry)
+        DIE("this executable: its program is missing");
+    for (uint32_t i = 0; i < image->parts; i++)
+        load(image, &image->part[i], context);
+    headers->a_un.a_val = image->headers;
+    count->a_un.a_val = image->header_count;
+    entry->a_un.a_val = image->entry;
+    return image->entry;
+}
+
+/* The packer turns the header of this note into that of the archive's segment. */
+__asm__(".pushsection .note.whit, \"a\", %note\n"
+        ".balign 4\n.long 5, 4, 1\n.asciz \"whit\"\n.balign 4\n.long 0\n"
+        ".popsection\n");
+
+#if defined __x86_64__
+__asm__(".globl _start\n_start:\n"
+        "    xor %ebp, %ebp\n"
+        "    mov %rsp, %rbx\n"
+        "    mov %rsp, %rdi\n"
+        "    and $-16, %rsp\n"
+        "    call whit_unpack\n"
+        "    mov %rbx, %rsp\n"
+        "    xor %edx, %edx\n" /* nothing to call at exit (psABI, 3.4.1) */
+        "    jmp *%rax\n");
+#elif defined __aarch64__
+__asm__(".globl _start\n_start:\n"
+        "    mov x29, #0\n"
+        "    mov x30, #0\n"
+        "    mov x0, sp\n"
+        "    bl whit_unpack\n"
+        "    mov x16, x0\n"
+        "    mov x0, #0\n"
+        "    br x16\n");
+#endif

@@ -1,0 +1,263 @@
+//! `whit build --single`: an app as one executable, right in a real Docker on
+//! all of its routes and modes, and small enough.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Bench, Finished, alone, have, repository, tool, unpacked};
+
+/// How an example has to come out: its form, and the megabytes of its image.
+struct Aim {
+    name: &'static str,
+    form: &'static str,
+    megabytes: f64,
+}
+
+const HELLO: Aim = Aim {
+    name: "hello",
+    form: "linked",
+    megabytes: 3.5,
+};
+
+/// Builds an example and puts all of its checks to it, as it is and with a
+/// read-only root, another user, no capabilities and no `/tmp` of its own.
+fn build_and_check(aim: &Aim, flags: &[&str]) -> Option<(Bench, Value)> {
+    if !have(&["docker", "python3"]) {
+        return None;
+    }
+    let bench = Bench::new();
+    let name = bench.example(aim.name);
+    let archive = format!("{name}.tar");
+    let build = ["build", name, "--single", "-o", &archive, "--json"];
+    let report = bench.whit(&[&build[..], flags].concat()).succeeds().json();
+    assert_eq!(report["proof"]["proven"], true);
+    let form = report["single"]["form"].as_str().unwrap();
+    assert!(form.starts_with(aim.form), "{}", report["single"]);
+    let megabytes = report["after"]["bytes"].as_f64().unwrap() / 1e6;
+    assert!(
+        megabytes <= aim.megabytes,
+        "{name} is {megabytes:.2} MB, more than {}",
+        aim.megabytes
+    );
+    check_in_docker(&bench.path(&archive), name);
+    Some((bench, report))
+}
+
+fn check_in_docker(archive: &Path, name: &str) {
+    let _turn = alone();
+    for mode in [&[][..], &["--strict"][..]] {
+        let mut check = Command::new("python3");
+        check
+            .arg(repository().join("scripts/check-image.py"))
+            .args(mode)
+            .arg(archive)
+            .arg(name);
+        Finished::of(check, &format!("check-image.py {mode:?} {name}")).succeeds();
+    }
+}
+
+#[test]
+fn hello_is_static_and_says_why() {
+    let Some((bench, report)) = build_and_check(&HELLO, &[]) else {
+        return;
+    };
+    let root = unpacked(&bench, &bench.path("hello.tar"));
+    let path = report["single"]["path"].as_str().unwrap();
+    let executable = format!("{root}{path}");
+    assert!(tool("file", &[&executable]).contains("statically linked"));
+    let mut ldd = Command::new("ldd");
+    ldd.arg(&executable);
+    Finished::of(ldd, "ldd")
+        .exits(1)
+        .says("not a dynamic executable");
+    let json = "/usr/lib/python3.11/lib-dynload/_json.cpython-311-x86_64-linux-gnu.so";
+    bench
+        .whit(&["why", "hello.tar", json])
+        .succeeds()
+        .says("linked, in");
+    bench
+        .whit(&["why", "hello.tar", "/usr/lib/python3.11/argparse.py"])
+        .succeeds()
+        .says(&format!("in {path}"));
+    // What was compiled is pinned like everything else.
+    let lock = std::fs::read_to_string(bench.path("hello/whit.lock")).unwrap();
+    assert!(
+        lock.contains("[[source]]") && lock.contains("name = \"python3.11\""),
+        "{lock}"
+    );
+}
+
+#[test]
+fn an_executable_for_any_linux() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let bench = Bench::new();
+    let name = bench.example("hello");
+    for mode in ["--single", "--single=carried"] {
+        bench
+            .whit(&["build", name, mode, "-o", "exe:hi"])
+            .succeeds()
+            .says("exe:hi");
+        let hi = bench.path("hi");
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(&hi);
+            command.args(arguments).current_dir("/");
+            Finished::of(command, "hi")
+        };
+        run(&["greet", "--shout", "Bob"])
+            .succeeds()
+            .says("HELLO, BOB");
+        run(&["nonsense"]).exits(2).says("usage: hello");
+        run(&["when", "2000-01-01"]).succeeds().says("Saturday");
+        let calls = bench.path("calls");
+        let mut traced = Command::new("strace");
+        traced
+            .args(["-f", "-e", "trace=%file", "-o"])
+            .arg(&calls)
+            .arg(&hi)
+            .env("HOME", "/root");
+        Finished::of(traced, "strace hi")
+            .succeeds()
+            .says("hello, world");
+        let calls = std::fs::read_to_string(calls).unwrap();
+        let written: Vec<&str> = calls
+            .lines()
+            .filter(|call| call.contains("O_CREAT") || call.contains("mkdir"))
+            .collect();
+        assert!(written.is_empty(), "{written:?}");
+    }
+    assert_eq!(bench.names(), ["calls", "hello", "hi", "hi.whit.json"]);
+}
+
+#[test]
+fn pyyaml() {
+    let aim = Aim {
+        name: "pyyaml",
+        form: "linked",
+        megabytes: 4.5,
+    };
+    build_and_check(&aim, &[]);
+}
+
+#[test]
+fn cli() {
+    // The aim is 5.0: OpenSSL, which rich reaches by way of `pydoc`, is more
+    // than one of them.
+    let aim = Aim {
+        name: "cli",
+        form: "linked",
+        megabytes: 6.5,
+    };
+    build_and_check(&aim, &[]);
+}
+
+#[test]
+fn falcon_with_real_tls() {
+    let aim = Aim {
+        name: "falcon",
+        form: "linked",
+        megabytes: 10.0,
+    };
+    build_and_check(&aim, &[]);
+}
+
+#[test]
+fn falcon_without_ssl() {
+    let aim = Aim {
+        name: "falcon",
+        form: "linked",
+        megabytes: 7.0,
+    };
+    let Some((_, report)) = build_and_check(&aim, &["--without", "ssl"]) else {
+        return;
+    };
+    let gone = report["single"]["left_out"].to_string();
+    assert!(
+        gone.contains("/_ssl.") && gone.contains("/_hashlib."),
+        "{gone}"
+    );
+}
+
+#[test]
+fn requests() {
+    let aim = Aim {
+        name: "requests",
+        form: "linked",
+        megabytes: 11.0,
+    };
+    build_and_check(&aim, &[]);
+}
+
+/// pydantic's core is in Rust.
+#[test]
+fn fastapi_is_carried() {
+    let aim = Aim {
+        name: "fastapi",
+        form: "carried",
+        megabytes: 28.0,
+    };
+    let Some((_, report)) = build_and_check(&aim, &[]) else {
+        return;
+    };
+    let why = report["single"]["passed_over"][0]["why"].as_str().unwrap();
+    assert!(why.contains("Rust") && !why.contains('\n'), "{why}");
+}
+
+#[test]
+fn pandas_is_carried() {
+    let aim = Aim {
+        name: "pandas",
+        form: "carried",
+        megabytes: 90.0,
+    };
+    build_and_check(&aim, &["--single=carried"]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let bench = Bench::new();
+    bench.project("answer", &[("main.py", "print(42)\n")]);
+    bench
+        .whit(&["build", "answer", "--without", "ssl"])
+        .exits(2)
+        .says("--without means nothing without --single");
+    bench
+        .whit(&["build", "answer", "--single", "--rescue"])
+        .exits(2)
+        .says("no rescue layer");
+    bench
+        .whit(&["build", "answer", "--single=tiny"])
+        .exits(2)
+        .says("none of small, fast and carried");
+    bench
+        .whit(&[
+            "build",
+            "answer",
+            "--single=carried",
+            "--without",
+            "nonsense",
+            "-o",
+            "a.tar",
+        ])
+        .exits(2)
+        .says("no such module");
+    bench
+        .whit(&[
+            "build",
+            "answer",
+            "--single=carried",
+            "-o",
+            "exe:no/such/folder",
+        ])
+        .exits(2)
+        .says("no/such/folder");
+    assert_eq!(bench.names(), ["answer"]);
+    let name = bench.example("c");
+    bench
+        .whit(&["build", name, "--single"])
+        .exits(2)
+        .says("not in Python");
+}
