@@ -165,23 +165,6 @@ fn falcon_with_real_tls() {
 }
 
 #[test]
-fn falcon_without_ssl() {
-    let aim = Aim {
-        name: "falcon",
-        form: "linked",
-        megabytes: 7.0,
-    };
-    let Some((_, report)) = build_and_check(&aim, &["--without", "ssl"]) else {
-        return;
-    };
-    let gone = report["single"]["left_out"].to_string();
-    assert!(
-        gone.contains("/_ssl.") && gone.contains("/_hashlib."),
-        "{gone}"
-    );
-}
-
-#[test]
 fn requests() {
     let aim = Aim {
         name: "requests",
