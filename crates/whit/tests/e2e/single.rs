@@ -30,7 +30,7 @@ fn build_and_check(aim: &Aim, flags: &[&str]) -> Option<(Bench, Value)> {
     let bench = Bench::new();
     let name = bench.example(aim.name);
     let archive = format!("{name}.tar");
-    let build = ["build", name, "--single", "-o", &archive, "--json"];
+    let build = ["build", name, "-o", &archive, "--json"];
     let report = bench.whit(&[&build[..], flags].concat()).succeeds().json();
     assert_eq!(report["proof"]["proven"], true);
     let form = report["single"]["form"].as_str().unwrap();
@@ -60,7 +60,7 @@ fn check_in_docker(archive: &Path, name: &str) {
 
 #[test]
 fn hello_is_static_and_says_why() {
-    let Some((bench, report)) = build_and_check(&HELLO, &[]) else {
+    let Some((bench, report)) = build_and_check(&HELLO, &["--single"]) else {
         return;
     };
     let root = unpacked(&bench, &bench.path("hello.tar"));
@@ -139,7 +139,7 @@ fn pyyaml() {
         form: "linked",
         megabytes: 4.5,
     };
-    build_and_check(&aim, &[]);
+    build_and_check(&aim, &["--single"]);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn cli() {
         form: "linked",
         megabytes: 6.5,
     };
-    build_and_check(&aim, &[]);
+    build_and_check(&aim, &["--single"]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn falcon_with_real_tls() {
         form: "linked",
         megabytes: 10.0,
     };
-    build_and_check(&aim, &[]);
+    build_and_check(&aim, &["--single"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn requests() {
         form: "linked",
         megabytes: 11.0,
     };
-    build_and_check(&aim, &[]);
+    build_and_check(&aim, &["--single"]);
 }
 
 /// pydantic's core is in Rust.
@@ -182,7 +182,7 @@ fn fastapi_is_carried() {
         form: "carried",
         megabytes: 28.0,
     };
-    let Some((_, report)) = build_and_check(&aim, &[]) else {
+    let Some((_, report)) = build_and_check(&aim, &["--single"]) else {
         return;
     };
     let why = report["single"]["passed_over"][0]["why"].as_str().unwrap();
