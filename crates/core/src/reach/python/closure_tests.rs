@@ -139,6 +139,26 @@ fn functions_of_the_standard_library_wait_for_their_names() {
 }
 
 #[test]
+fn the_server_of_pydoc_waits_for_who_starts_it() {
+    let std = "def pager(text): pass\ndef _serve():\n    import server\ndef browse():\n    _serve()\ndef cli():\n    browse()\nif __name__ == '__main__':\n    cli()\n";
+    let files = |main: &'static str| {
+        [
+            ("app/main.py", main),
+            ("std/pydoc.py", std),
+            ("std/server.py", ""),
+        ]
+    };
+    let without = ["/std/pydoc.py"];
+    let with = ["/std/pydoc.py", "/std/server.py"];
+    let paged = "def cli():\n    __import__('pydoc').pager('')\nWORDS = ['browse', 'cli']\ncli()\n";
+    assert_reached(&files(paged), &without);
+    assert_reached(&files("import pydoc as p\np.browse()\n"), &with);
+    assert_reached(&files("from pydoc import cli\n"), &with);
+    let module = "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pydoc'])\n";
+    assert_reached(&files(module), &with);
+}
+
+#[test]
 fn a_fallback_of_what_is_there_is_not_reached() {
     assert_reached(
         &[

@@ -100,8 +100,6 @@ pub const CUTS: &[Cut] = &[
     // Half a megabyte of the language reference, for `help("topic")`; pydoc
     // says so where it is missing.
     cut("pydoc", "pydoc_data.topics", "help()"),
-    // Its documentation in a browser, `pydoc -b`.
-    cut("pydoc", "http.server", "browse"),
     // The prompt of an interactive interpreter; it works without, with plain
     // lines (from 3.13 on with PYTHON_BASIC_REPL=1).
     cut("site", "readline", "interact"),

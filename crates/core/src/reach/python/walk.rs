@@ -735,11 +735,15 @@ impl<'a> Visitor<'a> for Walk {
     }
 }
 
-/// Names that a module gives to its own self-test or command line. So many
+/// Names that a module gives to its own self-test or command line (`browse` is
+/// the server of `pydoc -b`, and a word of every list of keywords). So many
 /// things are called so that only `module.name`, or the bare name in the same
 /// file (written `.name`), counts as a mention.
 pub(super) fn is_common(name: &str) -> bool {
-    matches!(name, "main" | "_main" | "test" | "_test" | "demo" | "_demo")
+    matches!(
+        name,
+        "main" | "_main" | "cli" | "browse" | "test" | "_test" | "demo" | "_demo"
+    )
 }
 
 fn is_sys_modules(expr: &Expr) -> bool {
