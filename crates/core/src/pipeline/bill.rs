@@ -1,16 +1,16 @@
 //! The bill of materials of a small image: its packages, and what was compiled
 //! into its executable.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use whit_oci::ImagePath;
 
-use super::{Attempt, Error, Tools, Wish};
+use super::{Attempt, Error, Wish};
 use crate::index::{Package, PackageId, PackageKind};
 use crate::report::sbom::{self, Component, ComponentKind, Licenses, Presence, Subject, licenses};
-use crate::single::Form;
+use crate::single::Ingredient;
 use crate::source::FatRoot;
 
 /// Writes the bill as SPDX.
@@ -19,14 +19,13 @@ pub(super) fn write(
     original: &FatRoot,
     attempt: &Attempt,
     wish: &Wish,
-    tools: &Tools<'_>,
 ) -> Result<(), Error> {
     let mut components: Vec<(Component, Presence)> = contained(original, attempt)
         .into_iter()
         .map(|component| (component, Presence::Contained))
         .collect();
     components.extend(
-        linked(original, attempt, tools)
+        linked(original, attempt)
             .into_iter()
             .map(|component| (component, Presence::Linked)),
     );
@@ -48,7 +47,7 @@ pub(super) fn write(
 fn contained(original: &FatRoot, attempt: &Attempt) -> Vec<Component> {
     let tree = &original.tree;
     let files = attempt.small.files.values();
-    let kept: std::collections::BTreeSet<PackageId> = files
+    let kept: BTreeSet<PackageId> = files
         .filter_map(|file| tree.node(file.origin?).package)
         .collect();
     kept.into_iter().map(|id| component(original, id)).collect()
@@ -86,46 +85,32 @@ fn component(original: &FatRoot, id: PackageId) -> Component {
 
 /// What Debian's source packages were compiled into the executable, and the C
 /// library.
-fn linked(original: &FatRoot, attempt: &Attempt, tools: &Tools<'_>) -> Vec<Component> {
-    let (Some(made), Some(forge)) = (&attempt.single, tools.forge) else {
-        return Vec::new();
-    };
-    let mut sources: BTreeMap<String, String> = forge
-        .memory
-        .sources()
-        .into_iter()
-        .map(|source| (source.name, source.version))
-        .collect();
-    let libc = match made.form {
-        Form::Linked(libc) => Some(libc.package()),
-        Form::Carried => None,
-    };
-    for (source, package) in libc.into_iter().chain([("musl", "musl-dev")]) {
-        if let Some(version) = forge.version_of(package) {
-            sources.insert(source.to_owned(), version);
-        }
-    }
-    sources
-        .into_iter()
-        .map(|(name, version)| {
-            let package = original
-                .tree
-                .packages()
-                .find(|(_, package)| source_of(package) == name);
-            let (license, files) = match package {
-                Some((_, package)) => of_debian(original, &package.name),
-                None => (Licenses::default(), Vec::new()),
-            };
-            Component {
-                name,
-                version,
-                kind: ComponentKind::DebianSource { suite: None },
-                license: license.expression,
-                license_comment: license.comment,
-                license_files: files,
-                source: None,
-            }
-        })
+fn linked(original: &FatRoot, attempt: &Attempt) -> Vec<Component> {
+    let made = attempt.single.iter();
+    made.flat_map(|made| &made.ingredients)
+        .map(
+            |Ingredient {
+                 source, version, ..
+             }| {
+                let package = original
+                    .tree
+                    .packages()
+                    .find(|(_, package)| source_of(package) == source);
+                let (license, files) = match package {
+                    Some((_, package)) => of_debian(original, &package.name),
+                    None => (Licenses::default(), Vec::new()),
+                };
+                Component {
+                    name: source.clone(),
+                    version: version.clone(),
+                    kind: ComponentKind::DebianSource { suite: None },
+                    license: license.expression,
+                    license_comment: license.comment,
+                    license_files: files,
+                    source: None,
+                }
+            },
+        )
         .collect()
 }
 

@@ -196,6 +196,8 @@ pub fn run(
 
     tools.progress.phase("writing the report", None);
     let mut report = describe(original, wish, &attempt);
+    let outdated = attempt.single.as_ref().map(single::outdated);
+    report.warnings.extend(outdated.unwrap_or_default());
     report.single = attempt
         .single
         .as_ref()
@@ -212,7 +214,7 @@ pub fn run(
         record::save(folder, wish.run.then_some(&trace), &report)?;
     }
     if let Some(place) = wish.bill.as_ref().filter(|_| !wish.dry_run) {
-        bill::write(place, original, &attempt, wish, tools)?;
+        bill::write(place, original, &attempt, wish)?;
     }
     if let Some(destination) = wish.destination.as_ref().filter(|_| !wish.dry_run) {
         let rest = match &wish.rescue {

@@ -11,7 +11,7 @@ use crate::index::{FileId, NodeKind, Tree};
 use crate::plan::{Plan, Policy};
 use crate::reach::shell::Programs;
 use crate::report::{FileLine, PassedOver, SingleLine};
-use crate::single::{self, Form, Made, Manner, Order};
+use crate::single::{self, Form, Ingredient, Made, Manner, Order};
 use crate::source::FatRoot;
 use crate::transform::{Edit, SmallTree};
 
@@ -110,6 +110,22 @@ pub(super) fn line(
             .as_ref()
             .map(|place| place.display().to_string()),
     }
+}
+
+/// What had to be compiled in an older version than there is: it may lack what
+/// was mended since.
+pub(super) fn outdated(made: &Made) -> Vec<String> {
+    let said = |one: &Ingredient| {
+        let Ingredient {
+            source, version, ..
+        } = one;
+        let newest = one.newest.as_ref()?;
+        Some(format!(
+            "{source} {version} was compiled, for the mirror lacks the sources of {newest}: \
+             what that one mends is not mended here; --single=carried takes the newest packages"
+        ))
+    };
+    made.ingredients.iter().filter_map(said).collect()
 }
 
 /// Gives the executable that needs no image its name: in one step, so that

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use whit_oci::{ImagePath, Meta};
 
-use super::Order;
 use super::archive::{Member, MemberKind};
 use super::forge::{Forge, ForgeError, Job};
 use super::split::Split;
+use super::{Libc, Order};
 use crate::index::FileId;
 use crate::pipeline::Tools;
 use crate::reach::elf::Elf;
@@ -174,5 +174,7 @@ pub fn parts(forge: &Forge<'_>, tools: &Tools<'_>) -> Result<PathBuf, ForgeError
         variables: Vec::new(),
         script: include_str!("kit/carried.sh").to_owned(),
     };
-    forge.make(&job, tools)
+    let made = forge.make(&job, tools)?;
+    forge.add_library_of(Libc::Musl.package());
+    Ok(made)
 }

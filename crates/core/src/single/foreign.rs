@@ -168,7 +168,8 @@ impl Compiler<'_> {
         None
     }
 
-    fn packages(&self, modules: &BTreeMap<String, Vec<&Extension>>) -> Vec<&'static str> {
+    /// Debian's packages of the libraries that these distributions stand on.
+    pub fn packages(&self, modules: &BTreeMap<String, Vec<&Extension>>) -> Vec<&'static str> {
         let libraries = modules.keys().filter_map(|name| wanted_library(name));
         match self.libc {
             Libc::Musl => Vec::new(),

@@ -1,11 +1,11 @@
 //! Where executables are made: a root of Debian's compilers, in the sandbox and
 //! without a network. What came out is kept by all that went in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
@@ -15,8 +15,8 @@ use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper, d
 
 use crate::pipeline::Tools;
 use crate::source::debian::{
-    self, Assembled, Desk, Indexes, LockedSource, Mirror, SourceFiles, SourceIndexes, SourceWanted,
-    Suite,
+    self, Assembled, Desk, Held, Indexes, LockedSource, Mirror, Obtained, SourceFiles,
+    SourceIndexes, SourceWanted, Suite,
 };
 use crate::source::python_deps::{InstallError, Pin, give, shelve};
 
@@ -93,16 +93,96 @@ pub struct Memory {
     indexes: OnceLock<Indexes>,
     sources: OnceLock<SourceIndexes>,
     roots: Mutex<BTreeMap<Vec<String>, Arc<Assembled>>>,
-    /// Source packages that were used.
-    used: Mutex<BTreeMap<String, LockedSource>>,
+    /// Source packages that were used, each with the newest version that the
+    /// index has, if the mirror lacks its files.
+    used: Mutex<BTreeMap<String, (LockedSource, Option<String>)>>,
+    /// What went into the executable that is being made.
+    ingredients: Mutex<BTreeSet<Ingredient>>,
+}
+
+/// A source package of Debian that an executable is made from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ingredient {
+    pub source: String,
+    pub version: String,
+    /// A newer version, which the mirror has no sources of.
+    pub newest: Option<String>,
 }
 
 impl Memory {
     /// The source packages that were used, by name.
     pub fn sources(&self) -> Vec<LockedSource> {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.values().cloned().collect()
+        let used = locked(&self.used);
+        used.values().map(|(source, _)| source.clone()).collect()
     }
+
+    /// The interpreter's packages, held at the version that can be compiled if
+    /// that is not the newest: an interpreter and a library of two versions do
+    /// not belong together.
+    pub fn hold_python(
+        &self,
+        mirror: &Mirror,
+        suite: Suite,
+        desk: Desk<'_>,
+    ) -> debian::Result<Option<Held>> {
+        let source = format!("python{}", suite.python());
+        let known = locked(&self.used).get(&source).cloned();
+        let (compiled, newest) = match known {
+            Some(known) => known,
+            None => {
+                let obtained = self.obtain(&source, mirror, suite, desk)?;
+                let newest = obtained.passed_over.first().cloned();
+                if let Some(newest) = &newest {
+                    desk.progress.note(&format!(
+                        "taking {source} {}, for the mirror lacks the sources of {newest}",
+                        obtained.source.version
+                    ));
+                }
+                (obtained.source, newest)
+            }
+        };
+        Ok(newest.map(|_| Held {
+            source,
+            version: compiled.version,
+        }))
+    }
+
+    /// The newest source package that the mirror has in whole.
+    fn obtain(
+        &self,
+        name: &str,
+        mirror: &Mirror,
+        suite: Suite,
+        desk: Desk<'_>,
+    ) -> debian::Result<Obtained> {
+        let indexes = match self.sources.get() {
+            Some(indexes) => indexes,
+            None => {
+                desk.progress.phase("reading indexes of sources", None);
+                let indexes = debian::load_source_indexes(mirror, suite, INDEX_AGE, desk)?;
+                self.sources.get_or_init(|| indexes)
+            }
+        };
+        let wanted = [SourceWanted::newest(name)];
+        let obtained = debian::obtain_sources(indexes, &wanted, mirror, desk)?.swap_remove(0);
+        let newest = obtained.passed_over.first().cloned();
+        locked(&self.used).insert(name.to_owned(), (obtained.source.clone(), newest));
+        Ok(obtained)
+    }
+
+    /// Notes what goes into the executable that is being made.
+    pub fn add(&self, ingredient: Ingredient) {
+        locked(&self.ingredients).insert(ingredient);
+    }
+
+    /// What went into it since this was asked the last time.
+    pub fn take_ingredients(&self) -> BTreeSet<Ingredient> {
+        std::mem::take(&mut *locked(&self.ingredients))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// From where source distributions of Python packages come.
@@ -148,7 +228,7 @@ impl Forge<'_> {
     /// its `$OUT`.
     pub fn make(&self, job: &Job<'_>, tools: &Tools<'_>) -> Result<PathBuf, ForgeError> {
         let root = self.root(&job.packages, tools)?;
-        let sources = self.sources(&job.sources, tools)?;
+        let sources = self.sources(&job.sources)?;
         let key = self.key(job, &root, &sources);
         let shelf = tools
             .cache
@@ -173,13 +253,8 @@ impl Forge<'_> {
     pub fn root(&self, packages: &[&str], tools: &Tools<'_>) -> Result<Arc<Assembled>, ForgeError> {
         let mut more: Vec<String> = packages.iter().map(|name| (*name).to_owned()).collect();
         more.sort();
-        let roots = || {
-            self.memory
-                .roots
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(known) = roots().get(&more) {
+        let roots = &self.memory.roots;
+        if let Some(known) = locked(roots).get(&more) {
             return Ok(known.clone());
         }
         let mut wanted = debian::common_packages();
@@ -205,73 +280,70 @@ impl Forge<'_> {
         let debs = debian::lock(indexes.resolve(&wanted)?);
         let root = debian::assemble(&debs, self.architecture, self.mirror, self.desk)?;
         let root = Arc::new(root);
-        roots().insert(more, root.clone());
+        locked(roots).insert(more, root.clone());
         Ok(root)
     }
 
-    /// The version of a package of Debian in the roots that were used.
-    pub fn version_of(&self, package: &str) -> Option<String> {
-        let roots = self
-            .memory
-            .roots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let root = roots.values().next()?;
-        let status = fs::read_to_string(root.dir.join("var/lib/dpkg/status")).ok()?;
+    /// Notes that a static library of one of Debian's packages goes in; it has
+    /// to be in a root that was used.
+    pub fn add_library_of(&self, package: &str) {
         let start = format!("Package: {package}\n");
-        let mut paragraphs = status.split("\n\n");
-        let own = paragraphs.find(|paragraph| paragraph.starts_with(&start))?;
-        let version = own
-            .lines()
-            .find_map(|line| line.strip_prefix("Version: "))?;
-        Some(version.to_owned())
+        let roots = locked(&self.memory.roots);
+        let built_from = roots.values().find_map(|root| {
+            let status = fs::read_to_string(root.dir.join("var/lib/dpkg/status")).ok()?;
+            let mut paragraphs = status.split("\n\n");
+            SourceWanted::of_binary(paragraphs.find(|one| one.starts_with(&start))?)
+        });
+        if let Some(SourceWanted { name, version }) = built_from {
+            self.memory.add(Ingredient {
+                source: name,
+                version: version.unwrap_or_default(),
+                newest: None,
+            });
+        }
     }
 
-    /// The files of source packages, checked by hash: as the lock has them, else
-    /// the newest that there are.
-    fn sources(&self, names: &[&str], tools: &Tools<'_>) -> Result<Vec<SourceFiles>, ForgeError> {
-        names.iter().map(|name| self.source(name, tools)).collect()
+    /// The version of a source package that is compiled here.
+    pub fn source_version(&self, name: &str) -> Result<String, ForgeError> {
+        Ok(self.source(name)?.version)
     }
 
-    fn source(&self, name: &str, tools: &Tools<'_>) -> Result<SourceFiles, ForgeError> {
-        let used = || {
-            self.memory
-                .used
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
+    fn sources(&self, names: &[&str]) -> Result<Vec<SourceFiles>, ForgeError> {
+        names
+            .iter()
+            .map(|name| {
+                let files = self.source(name)?;
+                let used = locked(&self.memory.used);
+                self.memory.add(Ingredient {
+                    source: files.name.clone(),
+                    version: files.version.clone(),
+                    newest: used.get(*name).and_then(|(_, newest)| newest.clone()),
+                });
+                Ok(files)
+            })
+            .collect()
+    }
+
+    /// The files of a source package, checked by hash: as the lock has them,
+    /// else the newest that there are.
+    fn source(&self, name: &str) -> Result<SourceFiles, ForgeError> {
+        let used = || locked(&self.memory.used);
+        let known = used().get(name).map(|(source, _)| source.clone());
+        let in_lock = || {
+            let mut sources = self.supplies.sources.iter();
+            sources.find(|source| source.name == name).cloned()
         };
-        let known = used().get(name).cloned();
-        let locked = || {
-            self.supplies
-                .sources
-                .iter()
-                .find(|source| source.name == name)
-        };
-        if let Some(source) = known.or_else(|| locked().cloned()) {
-            used().insert(name.to_owned(), source.clone());
+        if let Some(source) = known.or_else(in_lock) {
+            used()
+                .entry(name.to_owned())
+                .or_insert_with(|| (source.clone(), None));
             let mut files = debian::fetch_sources(&[source], self.mirror, self.desk)?;
             return Ok(files.swap_remove(0));
         }
-        let indexes = match self.memory.sources.get() {
-            Some(indexes) => indexes,
-            None => {
-                tools.progress.phase("reading indexes of sources", None);
-                let indexes =
-                    debian::load_source_indexes(self.mirror, self.suite, INDEX_AGE, self.desk)?;
-                self.memory.sources.get_or_init(|| indexes)
-            }
-        };
-        let wanted = [SourceWanted::newest(name)];
-        let mut obtained = debian::obtain_sources(indexes, &wanted, self.mirror, self.desk)?;
-        let one = obtained.swap_remove(0);
-        if let Some(newest) = one.passed_over.first() {
-            tools.progress.note(&format!(
-                "compiling {name} {}, for the mirror lacks the sources of {newest}",
-                one.source.version
-            ));
-        }
-        used().insert(name.to_owned(), one.source);
-        Ok(one.files)
+        let obtained = self
+            .memory
+            .obtain(name, self.mirror, self.suite, self.desk)?;
+        Ok(obtained.files)
     }
 
     fn key(&self, job: &Job<'_>, root: &Assembled, sources: &[SourceFiles]) -> String {

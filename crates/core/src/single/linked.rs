@@ -17,7 +17,7 @@ use super::foreign::{self, Compiler, Foreign};
 use super::forge::{Forge, ForgeError, Job};
 use super::split::Extension;
 use super::{Libc, SingleError, runtime};
-use crate::index::FileId;
+use crate::index::{FileId, PackageKind};
 use crate::pipeline::Tools;
 use crate::reach::elf::Elf;
 use crate::reach::python::Facts;
@@ -129,11 +129,11 @@ impl Libc {
         }
     }
 
-    /// Debian's source package, and the binary one that is linked from.
-    pub fn package(self) -> (&'static str, &'static str) {
+    /// Debian's package with the static library.
+    pub fn package(self) -> &'static str {
         match self {
-            Libc::Musl => ("musl", "musl-dev"),
-            Libc::Glibc => ("glibc", "libc6-dev"),
+            Libc::Musl => "musl-dev",
+            Libc::Glibc => "libc6-dev",
         }
     }
 }
@@ -176,7 +176,7 @@ pub fn link(plan: &Plan<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<Lin
         forge,
         tools,
     };
-    let python = smith.python()?;
+    let python = smith.python(plan.original)?;
     let core = fs::read_to_string(python.join("python/Modules/config.c"))?;
     let inside: Vec<&str> = plan
         .builtins
@@ -206,6 +206,7 @@ pub fn link(plan: &Plan<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<Lin
         tools,
     };
     let Foreign { objects, left_out } = compiler.compile(&others)?;
+    let of_others = compiler.packages(&others);
 
     let mut wanted: BTreeSet<&str> = standard.iter().map(|e| e.name.as_str()).collect();
     wanted.extend(&inside);
@@ -268,6 +269,10 @@ pub fn link(plan: &Plan<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<Lin
         ),
     };
     let made = smith.make(&job)?;
+    for package in job.packages.iter().chain(&of_others) {
+        forge.add_library_of(package);
+    }
+    forge.add_library_of(plan.libc.package());
     Ok(Linked {
         program: made.join("program"),
         members,
@@ -290,6 +295,7 @@ pub fn unpacker(forge: &Forge<'_>, tools: &Tools<'_>) -> Result<PathBuf, SingleE
         variables: vec![("LIBC", libc.name().to_owned())],
         script: format!("{ENV}\nRUNTIME=$IN\n{}", include_str!("kit/unpacker.sh")),
     })?;
+    forge.add_library_of(libc.package());
     Ok(made.join("unpacker"))
 }
 
@@ -328,8 +334,21 @@ impl Smith<'_> {
         })
     }
 
-    fn python(&self) -> Result<PathBuf, SingleError> {
+    fn python(&self, original: &FatRoot) -> Result<PathBuf, SingleError> {
         let python = format!("python{}", self.forge.suite.python());
+        let compiled = self.forge.source_version(&python)?;
+        let name = format!("{python}-minimal");
+        let installed = original
+            .tree
+            .packages()
+            .find(|(_, package)| package.kind == PackageKind::Dpkg && package.name == name)
+            .map(|(_, package)| &package.version);
+        if let Some(installed) = installed.filter(|installed| **installed != compiled) {
+            return Err(SingleError::Unfit(format!(
+                "whit.lock has {python} {installed}, and only {compiled} can be compiled; \
+                 without the lock, that one is taken"
+            )));
+        }
         self.make(&Job {
             phase: format!("compiling {python} with {}", self.libc.name()),
             packages: vec!["libexpat1-dev", "libffi-dev"],

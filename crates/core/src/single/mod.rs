@@ -27,7 +27,7 @@ use whit_oci::{ImagePath, Kind, Meta};
 
 pub use archive::{Manner, Member, MemberKind, Packing};
 pub use executable::PackError;
-pub use forge::{Forge, ForgeError, Job, Memory, Supplies};
+pub use forge::{Forge, ForgeError, Ingredient, Job, Memory, Supplies};
 pub use split::{Extension, Home, Sorter, Split};
 
 use crate::index::FileId;
@@ -203,10 +203,14 @@ pub struct Made {
     pub packed: BTreeSet<ImagePath>,
     /// The executable for any Linux, where it is asked for.
     pub stand_alone: Option<PathBuf>,
+    /// What of Debian the executable was compiled and linked from.
+    pub ingredients: BTreeSet<Ingredient>,
 }
 
 /// Makes the executable, and the image's tree around it.
 pub fn make(order: &Order<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<Made, SingleError> {
+    // What another form was made from does not count.
+    forge.memory.take_ingredients();
     let left = left_out::leave_out(order)?;
     let order = &Order {
         small: &left.small,
@@ -260,6 +264,7 @@ pub fn make(order: &Order<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<M
         tree,
         packed: members.into_keys().collect(),
         stand_alone,
+        ingredients: forge.memory.take_ingredients(),
     })
 }
 

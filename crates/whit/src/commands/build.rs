@@ -9,7 +9,7 @@ use whit_core::pipeline::{self, Stopwatch, Tools};
 use whit_core::progress::Progress;
 use whit_core::report::DetectedLine;
 use whit_core::settings::Settings;
-use whit_core::single::{Forge, Memory, Supplies};
+use whit_core::single::{Forge, Memory, Mode, Supplies};
 use whit_core::source::base::Base;
 use whit_core::source::debian::{Desk, LockedSource, Mirror, Suite};
 use whit_core::source::fat::{self, Cooked, Foundation, Larder, Recipe};
@@ -102,14 +102,18 @@ impl Order<'_> {
             cancel: &around.cancel,
             now: around.now,
         };
+        let memory = Memory::default();
         let cooked = match base {
             Some(base) => cook(&recipe, Foundation::Base(Box::new(base)), tools, &mut watch)?,
             None => {
+                let mirror = mirror(settings.mirror.as_deref())?;
+                let hold = || memory.hold_python(&mirror, suite(&project), desk);
                 let larder = Larder {
-                    mirror: &mirror(settings.mirror.as_deref())?,
+                    mirror: &mirror,
                     desk,
                     build_packages: settings.build_packages.as_deref().unwrap_or_default(),
                     runtime: None,
+                    hold: links(settings).then_some(&hold),
                 };
                 cook(&recipe, Foundation::Debian(larder), tools, &mut watch)?
             }
@@ -142,7 +146,7 @@ impl Order<'_> {
                 environment: &around.environment,
                 sources: &cooked.lock.sources,
             },
-            memory: Memory::default(),
+            memory,
         });
         let tools = Tools {
             forge: forge.as_ref(),
@@ -176,6 +180,20 @@ impl Order<'_> {
     }
 }
 
+/// True where an interpreter is compiled.
+fn links(settings: &Settings) -> bool {
+    match settings.single {
+        Some(mode) => mode != Mode::Carried,
+        None => is_executable(settings),
+    }
+}
+
+/// True for `-o exe:FILE`.
+fn is_executable(settings: &Settings) -> bool {
+    let to = settings.output.as_deref();
+    to.is_some_and(|to| to.starts_with("exe:"))
+}
+
 /// Refuses what one executable cannot be made with.
 fn fits_single(
     args: &Build,
@@ -183,11 +201,7 @@ fn fits_single(
     project: &Project,
     architecture: &str,
 ) -> Result<(), Failure> {
-    let to_file = settings
-        .output
-        .as_deref()
-        .is_some_and(|to| to.starts_with("exe:"));
-    if settings.single.is_none() && !to_file {
+    if settings.single.is_none() && !is_executable(settings) {
         let names = [
             ("--without", &settings.without),
             ("--allow-fallback", &settings.allow_fallback),
@@ -221,7 +235,7 @@ fn fits_single(
             "leave --rescue or --single away",
         );
     }
-    if to_file
+    if is_executable(settings)
         && settings
             .entry
             .as_ref()

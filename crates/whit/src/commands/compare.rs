@@ -363,21 +363,25 @@ impl Contest<'_> {
             Client::new(&around.proxies(), &around.cancel)?,
         )?;
         let mirror = mirror(self.settings.mirror.as_deref())?;
+        let desk = Desk {
+            cache: &downloads,
+            progress: self.screen,
+            cancel: &around.cancel,
+            now: around.now,
+        };
+        let memory = Memory::default();
+        let hold = || memory.hold_python(&mirror, self.suite, desk);
         let larder = Larder {
             mirror: &mirror,
-            desk: Desk {
-                cache: &downloads,
-                progress: self.screen,
-                cancel: &around.cancel,
-                now: around.now,
-            },
+            desk,
             build_packages: self.settings.build_packages.as_deref().unwrap_or_default(),
             runtime: packages.as_deref(),
+            hold: (strategy == Strategy::OneFile).then_some(&hold),
         };
         let cooked = self.cooked(larder, &tools, &mut watch)?;
         let forge = Forge {
-            mirror: larder.mirror,
-            desk: larder.desk,
+            mirror: &mirror,
+            desk,
             suite: self.suite,
             architecture: &architecture(None)?,
             supplies: Supplies {
@@ -387,7 +391,7 @@ impl Contest<'_> {
                 environment: &around.environment,
                 sources: &cooked.lock.sources,
             },
-            memory: Memory::default(),
+            memory,
         };
         let tools = Tools {
             forge: Some(&forge),

@@ -147,6 +147,7 @@ pub fn load_indexes(
         suite,
         architecture: architecture.to_owned(),
         archives,
+        held: None,
     })
 }
 

@@ -42,7 +42,7 @@ pub use lock::{LockedDeb, lock};
 pub use mirror::Mirror;
 pub use packages::{build_packages, common_packages, compiler_packages, python_packages};
 pub use release::{Listed, Mismatch, Release};
-pub use resolve::{DebRef, Indexes};
+pub use resolve::{DebRef, Held, Indexes};
 pub use source_index::{SourceIndex, SourceListing, SourcePart};
 pub use source_packages::{
     LockedFile, LockedSource, Obtained, SourceFiles, SourceIndexes, SourceWanted, fetch_sources,

@@ -52,6 +52,25 @@ pub struct Indexes {
     pub suite: Suite,
     pub architecture: String,
     pub archives: Vec<(Archive, Index)>,
+    /// What is taken in no newer version than this one.
+    pub held: Option<Held>,
+}
+
+/// The packages of a source package, held at a version, because newer ones
+/// cannot be compiled: the mirror lacks their sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The source package. Its packages are those that have its name in theirs,
+    /// as it is with `python3.11`.
+    pub source: String,
+    pub version: String,
+}
+
+impl Held {
+    fn allows(&self, listing: &Listing<'_>) -> bool {
+        !listing.name.contains(&self.source)
+            || version::compare(listing.version, &self.version).is_le()
+    }
 }
 
 impl Indexes {
@@ -181,6 +200,10 @@ impl<'a> Resolver<'a> {
             .filter(|found| {
                 found.listing.architecture == "all"
                     || found.listing.architecture == indexes.architecture
+            })
+            .filter(|found| {
+                let held = indexes.held.as_ref();
+                held.is_none_or(|held| held.allows(&found.listing))
             })
             .collect();
         found.sort_by(|a, b| version::compare(b.listing.version, a.listing.version));
@@ -351,6 +374,7 @@ mod tests {
             suite: Suite::Bookworm,
             architecture: "amd64".into(),
             archives,
+            held: None,
         }
     }
 
@@ -364,6 +388,26 @@ mod tests {
 
     fn refusal(indexes: &Indexes, wanted: &[&str]) -> String {
         indexes.resolve(wanted).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_held_comes_in_no_newer_version() {
+        let all = Indexes {
+            held: Some(Held {
+                source: "python3.11".into(),
+                version: "3.11.2-6".into(),
+            }),
+            ..indexes(&[
+                "app 1: Depends: libpython3.11 (>= 3.11), libc6\nlibpython3.11 3.11.2-6\nlibc6 1",
+                "libpython3.11 3.11.2-7\nlibc6 2",
+            ])
+        };
+        let chosen = all.resolve(&["app"]).unwrap();
+        let versions: Vec<String> = chosen
+            .iter()
+            .map(|deb| format!("{} {}", deb.name, deb.version))
+            .collect();
+        assert_eq!(versions, ["app 1", "libc6 2", "libpython3.11 3.11.2-6"]);
     }
 
     #[test]

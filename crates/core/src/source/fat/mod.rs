@@ -50,7 +50,11 @@ pub struct Larder<'a> {
     pub build_packages: &'a [String],
     /// A Python app's runtime, in the place of what whit itself starts from.
     pub runtime: Option<&'a [&'static str]>,
+    /// Asked where packages are chosen anew: what is to stay at a version.
+    pub hold: Option<&'a Hold<'a>>,
 }
+
+pub type Hold<'a> = dyn Fn() -> debian::Result<Option<debian::Held>> + 'a;
 
 /// A fat root, and what it was made from.
 #[derive(Debug)]
@@ -279,13 +283,18 @@ impl<'a> Kitchen<'a> {
     }
 
     fn indexes(&self) -> Result<debian::Indexes, CookError> {
-        Ok(debian::load_indexes(
+        let held = match self.larder.hold {
+            Some(hold) => hold()?,
+            None => None,
+        };
+        let indexes = debian::load_indexes(
             self.larder.mirror,
             self.suite,
             self.recipe.architecture,
             INDEX_AGE,
             self.larder.desk,
-        )?)
+        )?;
+        Ok(debian::Indexes { held, ..indexes })
     }
 
     fn resolve(&self, wanted: &[&str]) -> Result<Vec<LockedDeb>, CookError> {
