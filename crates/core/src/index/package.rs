@@ -26,3 +26,21 @@ pub struct Package {
     /// For dpkg and apk: the paragraph of the database as written. Empty else.
     pub record: String,
 }
+
+impl Package {
+    /// A field of the record.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.record.lines().find_map(|line| {
+            let (field, value) = line.split_once(':')?;
+            (field == name).then(|| value.trim())
+        })
+    }
+
+    /// For dpkg: the source package, whose name is left out where it is the
+    /// package's own.
+    pub fn source(&self) -> &str {
+        self.field("Source")
+            .and_then(|source| source.split_whitespace().next())
+            .unwrap_or(&self.name)
+    }
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 use whit_oci::ImagePath;
 
 use super::{Attempt, Error, Wish};
-use crate::index::{Package, PackageId, PackageKind};
+use crate::index::{PackageId, PackageKind};
 use crate::report::sbom::{self, Component, ComponentKind, Licenses, Presence, Subject, licenses};
 use crate::single::Ingredient;
 use crate::source::FatRoot;
@@ -46,7 +46,12 @@ pub(super) fn write(
 /// The packages of which something is left.
 fn contained(original: &FatRoot, attempt: &Attempt) -> Vec<Component> {
     let tree = &original.tree;
-    let files = attempt.small.files.values();
+    // What was linked in is told of by its sources.
+    let there = match &attempt.single {
+        Some(made) => &made.kept,
+        None => &attempt.small,
+    };
+    let files = there.files.values();
     let kept: BTreeSet<PackageId> = files
         .filter_map(|file| tree.node(file.origin?).package)
         .collect();
@@ -55,14 +60,13 @@ fn contained(original: &FatRoot, attempt: &Attempt) -> Vec<Component> {
 
 fn component(original: &FatRoot, id: PackageId) -> Component {
     let package = original.tree.package(id);
-    let field = |name: &str| field(&package.record, name);
     let kind = match package.kind {
         PackageKind::Dpkg => ComponentKind::Debian {
-            architecture: field("Architecture").unwrap_or("all").to_owned(),
+            architecture: package.field("Architecture").unwrap_or("all").to_owned(),
             suite: None,
         },
         PackageKind::Apk => ComponentKind::Alpine {
-            architecture: field("A").unwrap_or_default().to_owned(),
+            architecture: package.field("A").unwrap_or_default().to_owned(),
         },
         PackageKind::Python => ComponentKind::Python,
         PackageKind::Node => ComponentKind::Node,
@@ -79,7 +83,7 @@ fn component(original: &FatRoot, id: PackageId) -> Component {
         license: license.expression,
         license_comment: license.comment,
         license_files: files,
-        source: (package.kind == PackageKind::Dpkg).then(|| source_of(package).to_owned()),
+        source: (package.kind == PackageKind::Dpkg).then(|| package.source().to_owned()),
     }
 }
 
@@ -95,7 +99,7 @@ fn linked(original: &FatRoot, attempt: &Attempt) -> Vec<Component> {
                 let package = original
                     .tree
                     .packages()
-                    .find(|(_, package)| source_of(package) == source);
+                    .find(|(_, package)| package.source() == source);
                 let (license, files) = match package {
                     Some((_, package)) => of_debian(original, &package.name),
                     None => (Licenses::default(), Vec::new()),
@@ -115,20 +119,6 @@ fn linked(original: &FatRoot, attempt: &Attempt) -> Vec<Component> {
 }
 
 /// The source package of a binary one.
-fn source_of(package: &Package) -> &str {
-    let source = field(&package.record, "Source");
-    source.map_or(package.name.as_str(), |source| {
-        source.split(' ').next().unwrap_or(source)
-    })
-}
-
-fn field<'a>(record: &'a str, name: &str) -> Option<&'a str> {
-    record.lines().find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        (field == name).then(|| value.trim())
-    })
-}
-
 fn of_debian(original: &FatRoot, name: &str) -> (Licenses, Vec<String>) {
     let path = ImagePath::from("usr/share/doc")
         .join(name)

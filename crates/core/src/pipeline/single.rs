@@ -115,6 +115,10 @@ pub(super) fn line(
 /// What had to be compiled in an older version than there is: it may lack what
 /// was mended since.
 pub(super) fn outdated(made: &Made) -> Vec<String> {
+    let advice = match made.form {
+        Form::Linked(_) => "; --single=carried takes the newest packages",
+        Form::Carried => "",
+    };
     let said = |one: &Ingredient| {
         let Ingredient {
             source, version, ..
@@ -122,7 +126,7 @@ pub(super) fn outdated(made: &Made) -> Vec<String> {
         let newest = one.newest.as_ref()?;
         Some(format!(
             "{source} {version} was compiled, for the mirror lacks the sources of {newest}: \
-             what that one mends is not mended here; --single=carried takes the newest packages"
+             what that one mends is not mended here{advice}"
         ))
     };
     made.ingredients.iter().filter_map(said).collect()

@@ -428,7 +428,7 @@ fn all_of(tree: &Tree, path: &ImagePath, how: &How) -> Vec<(FileId, How)> {
 /// `postgresql-client-common`).
 fn are_siblings(a: &Package, b: &Package) -> bool {
     let (stem_a, stem_b) = (stem(&a.name), stem(&b.name));
-    (stem_a.len() > 2 && stem_a == stem_b) || source(a) == source(b)
+    (stem_a.len() > 2 && stem_a == stem_b) || a.source() == b.source()
 }
 
 fn stem(name: &str) -> &str {
@@ -436,23 +436,8 @@ fn stem(name: &str) -> &str {
     &name[..end.unwrap_or(name.len())]
 }
 
-/// The source package: `Source: NAME (VERSION)` of dpkg's paragraph, or the
-/// package's own name.
-fn source(package: &Package) -> &str {
-    field(package, "Source")
-        .and_then(|source| source.split_whitespace().next())
-        .unwrap_or(&package.name)
-}
-
-fn field<'p>(package: &'p Package, name: &str) -> Option<&'p str> {
-    package.record.lines().find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        (field == name).then(|| value.trim())
-    })
-}
-
 pub(super) fn is_essential(package: &Package) -> bool {
-    field(package, "Essential") == Some("yes") || field(package, "Priority") == Some("required")
+    package.field("Essential") == Some("yes") || package.field("Priority") == Some("required")
 }
 
 pub(super) fn is_covered(package: &Package) -> bool {

@@ -18,6 +18,7 @@ mod left_out;
 mod linked;
 mod runtime;
 mod split;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -205,6 +206,9 @@ pub struct Made {
     pub stand_alone: Option<PathBuf>,
     /// What of Debian the executable was compiled and linked from.
     pub ingredients: BTreeSet<Ingredient>,
+    /// The files of the small tree that are still themselves, in the executable
+    /// or beside it.
+    pub kept: SmallTree,
 }
 
 /// Makes the executable, and the image's tree around it.
@@ -255,6 +259,28 @@ pub fn make(order: &Order<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<M
     let path = order.original.tree.path(order.interpreter).clone();
     tree.files
         .insert(path.clone(), executable_file(&place, order)?);
+    let is_kept = |path: &ImagePath, file: &SmallFile| {
+        (tree.files.contains_key(path) || members.contains_key(path))
+            && !frame.linked.contains_key(path)
+            && matches!(file.kind, Kind::File { .. })
+            && file.origin.is_some()
+    };
+    let files = order.small.files.iter();
+    let kept = SmallTree {
+        files: files
+            .filter(|(path, file)| is_kept(path, file))
+            .map(|(path, file)| (path.clone(), file.clone()))
+            .collect(),
+    };
+    let ingredients = forge.memory.take_ingredients();
+    let mut tree = status::with_status(
+        tree,
+        order.small,
+        &kept,
+        ingredients.iter(),
+        &order.original.tree,
+        order.epoch,
+    );
     add_folders(&mut tree, order);
     Ok(Made {
         form: order.form,
@@ -264,7 +290,8 @@ pub fn make(order: &Order<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<M
         tree,
         packed: members.into_keys().collect(),
         stand_alone,
-        ingredients: forge.memory.take_ingredients(),
+        ingredients,
+        kept,
     })
 }
 

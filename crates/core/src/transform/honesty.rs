@@ -29,7 +29,7 @@ pub fn package_databases(tree: &Tree, small: &SmallTree, mtime: i64) -> SmallTre
             PackageKind::Dpkg if !record.is_empty() => {
                 let path = ImagePath::from("var/lib/dpkg/status.d").join(&package.name);
                 let text = format!("{record}\n");
-                added.files.insert(path, generated(text, mtime));
+                added.files.insert(path, generated_file(text, mtime));
             }
             PackageKind::Apk if !record.is_empty() => {
                 apk.push_str(record);
@@ -40,7 +40,7 @@ pub fn package_databases(tree: &Tree, small: &SmallTree, mtime: i64) -> SmallTre
     }
     if !apk.is_empty() {
         let path = ImagePath::from("lib/apk/db/installed");
-        added.files.insert(path, generated(apk, mtime));
+        added.files.insert(path, generated_file(apk, mtime));
     }
     added
         .files
@@ -49,7 +49,8 @@ pub fn package_databases(tree: &Tree, small: &SmallTree, mtime: i64) -> SmallTre
     added
 }
 
-fn generated(text: String, mtime: i64) -> SmallFile {
+/// A file that whit writes.
+pub fn generated_file(text: String, mtime: i64) -> SmallFile {
     SmallFile {
         kind: Kind::File {
             size: text.len() as u64,

@@ -10,5 +10,6 @@ pub mod strip;
 mod unwind;
 
 pub use apply::{Bytecode, ModuleForm, Options, PythonCode, apply, whole};
+pub use honesty::{generated_file, package_databases};
 pub use small::{Content, Edit, LayerClass, SmallFile, SmallTree};
 pub use strip::Depth as StripDepth;

@@ -60,7 +60,8 @@ fn check_in_docker(archive: &Path, name: &str) {
 
 #[test]
 fn hello_is_static_and_says_why() {
-    let Some((bench, report)) = build_and_check(&HELLO, &["--single"]) else {
+    let Some((bench, report)) = build_and_check(&HELLO, &["--single", "--sbom", "hello.spdx.json"])
+    else {
         return;
     };
     let root = unpacked(&bench, &bench.path("hello.tar"));
@@ -81,6 +82,12 @@ fn hello_is_static_and_says_why() {
         .whit(&["why", "hello.tar", "/usr/lib/python3.11/argparse.py"])
         .succeeds()
         .says(&format!("in {path}"));
+    // Scanners are told of what is in it, not of what the original had.
+    let is_told = |name: &str| Path::new(&format!("{root}/var/lib/dpkg/status.d/{name}")).exists();
+    assert!(is_told("musl") && is_told("libpython3.11-stdlib"));
+    assert!(!is_told("libc6"));
+    let bill = std::fs::read_to_string(bench.path("hello.spdx.json")).unwrap();
+    assert!(bill.contains("SPDXRef-DebianSource-musl") && !bill.contains("Debian-libc6"));
     // What was compiled is pinned like everything else.
     let lock = std::fs::read_to_string(bench.path("hello/whit.lock")).unwrap();
     assert!(
