@@ -40,7 +40,7 @@ pub fn linked(on_musl: bool) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Calls that `musl.c` answers besides.
-pub const CALLS_ON_MUSL: &str = "gmtime_r wcsftime";
+pub const CALLS_ON_MUSL: &str = "gmtime_r sched_getparam sched_getscheduler sched_setparam sched_setscheduler setlocale wcsftime";
 
 /// All of it, by name.
 pub fn files() -> BTreeMap<String, Vec<u8>> {

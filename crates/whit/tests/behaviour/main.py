@@ -445,6 +445,7 @@ def refused():
         "a new file": made,
         "a folder": tried(open, DATA),
         "nothing": tried(open, DATA / "none"),
+        "in no folder": tried(open, DATA / "none/new", "w"),
         "below a file": tried(open, text / "x"),
         "listing a file": tried(os.listdir, text),
         "listing nothing": tried(os.listdir, DATA / "none"),

@@ -93,6 +93,9 @@ WHOLE(int, fchownat, int dirfd, const char *path, uid_t uid, gid_t gid, int flag
 
 WHOLE(int, utimensat, int dirfd, const char *path, const struct timespec times[2], int flags) {
     struct whit_place place;
+    /* Of a descriptor; musl's futimens(3) comes this way. */
+    if (!path)
+        return (int)syscall(SYS_utimensat, dirfd, NULL, times, flags);
     path = to_change(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), &place);
     return path ? (int)syscall(SYS_utimensat, dirfd, path, times, flags) : -1;
 }

@@ -248,6 +248,7 @@ int whit_open(const struct whit_entry *file, int flags) {
 
 bool whit_make_parents(const char *path) {
     bool is_known = false;
+    int before = errno; /* the caller tells why its own call failed */
     for (const char *slash = *path ? strchr(path + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
         char parent[PATH_MAX];
         size_t len = (size_t)(slash - path);
@@ -258,6 +259,7 @@ bool whit_make_parents(const char *path) {
         if (is_known)
             syscall(SYS_mkdirat, AT_FDCWD, parent, entry->mode);
     }
+    errno = before;
     return is_known;
 }
 

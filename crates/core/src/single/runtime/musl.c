@@ -1,7 +1,13 @@
 /* Where musl differs from glibc and Python shows it. */
+#define _GNU_SOURCE
+#include <locale.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <wchar.h>
 
 #include "calls.h"
@@ -40,14 +46,38 @@ CALL(size_t, wcsftime, wchar_t *out, size_t max, const wchar_t *format, const st
     return n;
 }
 
-static int is_unset(const char *name) {
+static bool is_unset(const char *name) {
     const char *value = getenv(name);
     return !value || !*value;
 }
 
 /* Where no variable names a locale, glibc's is C, which Python answers with
  * UTF-8 mode (PEP 538 and 540); musl's would be C.UTF-8. */
-__attribute__((constructor)) static void begin_as_glibc(void) {
-    if (is_unset("LC_ALL") && is_unset("LC_CTYPE") && is_unset("LANG"))
-        setenv("LC_CTYPE", "C", 1);
+CALL(char *, setlocale, int category, const char *name) {
+    static const char *const variables[] = {
+        [LC_CTYPE] = "LC_CTYPE",     [LC_NUMERIC] = "LC_NUMERIC",   [LC_TIME] = "LC_TIME",
+        [LC_COLLATE] = "LC_COLLATE", [LC_MONETARY] = "LC_MONETARY", [LC_MESSAGES] = "LC_MESSAGES",
+    };
+    if (!name || *name || category < 0 || category > LC_ALL)
+        return REAL(setlocale)(category, name);
+    bool all = category == LC_ALL;
+    char *set = NULL;
+    for (int one = all ? 0 : category; one < (all ? LC_ALL : category + 1); one++) {
+        bool is_named = !is_unset("LC_ALL") || !is_unset(variables[one]) || !is_unset("LANG");
+        set = REAL(setlocale)(one, is_named ? "" : "C");
+    }
+    return all ? REAL(setlocale)(LC_ALL, NULL) : set;
+}
+
+/* What POSIX says of processes and Linux does for threads; musl refuses to do
+ * the one in place of the other, glibc does it. */
+WHOLE(int, sched_getparam, pid_t pid, struct sched_param *param) {
+    return (int)syscall(SYS_sched_getparam, pid, param);
+}
+WHOLE(int, sched_setparam, pid_t pid, const struct sched_param *param) {
+    return (int)syscall(SYS_sched_setparam, pid, param);
+}
+WHOLE(int, sched_getscheduler, pid_t pid) { return (int)syscall(SYS_sched_getscheduler, pid); }
+WHOLE(int, sched_setscheduler, pid_t pid, int policy, const struct sched_param *param) {
+    return (int)syscall(SYS_sched_setscheduler, pid, policy, param);
 }

@@ -33,7 +33,9 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode) {
     }
     if (place.closed)
         return fail(flags & O_CREAT ? EROFS : ENOENT);
-    bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_TRUNC | O_CREAT));
+    /* Not O_ACCMODE, which with musl has the bit of O_PATH. */
+    int access = flags & (O_WRONLY | O_RDWR);
+    bool writes = access || (flags & (O_TRUNC | O_CREAT));
     if (!whit_is_ours(&place, follow)) {
         if (flags & O_CREAT)
             whit_make_parents(place.path);
@@ -58,7 +60,7 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode) {
     if (writes) {
         int error = whit_copy_up(&place);
         /* What cannot be written to can still be read (O_RDONLY | O_CREAT). */
-        if (error && (flags & O_ACCMODE) != O_RDONLY)
+        if (error && access)
             return fail(error);
         if (!error)
             return (int)syscall(SYS_openat, AT_FDCWD, place.path, flags, mode);
