@@ -150,6 +150,7 @@ def main():
         modules = [module for module in modules if module in reference]
     else:
         reference = run_all(place, "reference", options.reference, {}, modules, options, options.save)
+        version = version_of(place, options.reference, {})
     if not options.command:
         failures(reference)
         return 0
@@ -159,6 +160,8 @@ def main():
         env |= place.exchange(options.command, command)
     else:
         command = place.brought(options.command)
+    if not options.saved and version_of(place, command, env) != version:
+        print(f"note        another Python is compared with: {version}")
     candidate = run_all(place, "candidate", command, env, modules, options)
     again = [module for module in modules if differing(reference[module], candidate[module])]
     if again:
@@ -185,6 +188,7 @@ def make_root(folder):
     wanted = [f"{name}={versions[name]}" if "python" in name and name in versions else name for name in PACKAGES]
     # Under another name until it is whole.
     part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
     run = partial(subprocess.run, check=True, stdout=sys.stderr)
     run(["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, part, mirrors[0]])
     (part / "etc/apt/sources.list").write_text("\n".join(sources) + "\n")
@@ -315,6 +319,12 @@ def run_all(place, label, command, env, modules, options, save=None):
         list(pool.map(one, modules))
     print(f"{label}: {len(modules)} modules, {time.monotonic() - begun:.0f} s", file=sys.stderr)
     return {module: done[module] for module in modules}
+
+
+def version_of(place, command, env):
+    _, name = place.own_folder()
+    words = [*shlex.split(command), "-c", "import sys; print(sys.version)"]
+    return place.start(words, env, name, stdout=subprocess.PIPE, text=True).communicate()[0].strip()
 
 
 def run_one(place, command, env, module, timeout):
