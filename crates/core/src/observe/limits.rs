@@ -20,6 +20,9 @@ pub struct Limits {
     pub body: usize,
     /// Requests that whit thinks of by itself.
     pub requests: usize,
+    /// Questions in a row that may stay without an answer before no more are
+    /// asked.
+    pub unanswered: usize,
     /// How many links away from a page that was asked for outright.
     pub depth: usize,
     /// Bytes that the program may write into its throw-away files.
@@ -38,6 +41,7 @@ impl Default for Limits {
             script: Duration::from_secs(300),
             body: 16 << 20,
             requests: 50,
+            unanswered: usize::MAX,
             depth: 3,
             written: 1 << 30,
             processes: 1024,

@@ -57,6 +57,8 @@ impl ProbePlan {
                     Some(Stop { exit: None, .. }) => self.limits.stop.min(IGNORED),
                     _ => self.limits.stop,
                 },
+                // All of these had an answer: two that have none say enough.
+                unanswered: 2,
                 ..self.limits.clone()
             },
             allow_failure: self.allow_failure,

@@ -272,6 +272,7 @@ impl Run<'_> {
         observed: &mut Observation,
     ) -> Result<(), Error> {
         let mut spoke = false;
+        let mut unanswered = 0;
         while let Some(probe) = agenda.next() {
             let begun = Instant::now();
             let (probe, answer) = match (probe, service.as_deref_mut()) {
@@ -305,11 +306,18 @@ impl Run<'_> {
                     (Probe::Exec(exec), answer)
                 }
             };
+            unanswered = match answer {
+                Answer::Failed(_) => unanswered + 1,
+                _ => 0,
+            };
             observed.outcomes.push(Outcome {
                 probe,
                 answer,
                 elapsed: begun.elapsed(),
             });
+            if unanswered >= self.plan.limits.unanswered {
+                break;
+            }
             if let Some(service) = service.as_deref_mut()
                 && service.app.wait(Duration::ZERO)?.is_some()
             {

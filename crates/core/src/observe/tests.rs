@@ -304,6 +304,14 @@ fn a_service_is_asked_and_stopped() {
 
     let again = theatre.observe(&config(), &plan.replay(&observed)).unwrap();
     assert_eq!(asked(&again), asked(&observed));
+
+    // What leaves questions unanswered is not waited for to the last one.
+    let mute = Theatre::new(Play {
+        answer: |_| "nonsense\r\n".to_owned(),
+        ..Play::service()
+    });
+    let silence = mute.observe(&config(), &plan.replay(&observed)).unwrap();
+    assert_eq!(asked(&silence), asked(&observed)[..2]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use whit_sandbox::Exit;
 
 use super::evidence::{diff, first_lines, printable};
 use super::text::{outline, outlines, same_lines_in_any_order, same_text};
-use super::{Evidence, ended, json};
+use super::{ANSWER, Evidence, ended, json};
 use crate::observe::http::Response;
 use crate::observe::{Answer, Kind, Observation, Output};
 
@@ -68,7 +68,7 @@ pub(super) fn disqualifies(answer: &Answer) -> Option<String> {
 pub(super) fn compare(probe: &str, originals: &[&Answer], small: &Answer) -> Vec<Evidence> {
     let case = Case { probe };
     match small {
-        Answer::Failed(why) => vec![case.differs("answer", "one", why, String::new())],
+        Answer::Failed(why) => vec![case.differs(ANSWER, "one", why, String::new())],
         Answer::Http(response) => {
             let before: Vec<&Response> = originals
                 .iter()

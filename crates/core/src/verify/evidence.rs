@@ -96,15 +96,18 @@ fn rows<'a>(original: &'a str, small: &'a str) -> Vec<(char, &'a str)> {
     rows
 }
 
-/// At most `max` characters of a text, with control characters escaped.
+/// At most `max` characters of a text, with control characters escaped. The
+/// middle is left out: a traceback in one line of JSON ends with the error.
 pub(crate) fn printable(text: &str, max: usize) -> String {
+    let count = text.chars().count();
+    let left_out = max.div_ceil(2)..count.saturating_sub(max / 2);
     let mut shown = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == max {
-            shown.push_str("...");
-            break;
-        }
-        if c.is_control() && c != '\t' {
+    for (at, c) in text.chars().enumerate() {
+        if left_out.contains(&at) {
+            if at == left_out.start {
+                shown.push_str("...");
+            }
+        } else if c.is_control() && c != '\t' {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -133,6 +136,7 @@ mod tests {
         assert!(shown.ends_with("... 81 more lines"), "{shown}");
         let wide = diff("", &"x".repeat(1000));
         assert_eq!(wide.chars().count(), 2 + MAX_WIDTH + 3);
+        assert_eq!(printable("first, second, last", 9), "first...last");
     }
 
     #[test]

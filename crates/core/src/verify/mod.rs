@@ -96,6 +96,7 @@ pub fn compare(
         found.differences.push(difference);
         return found;
     }
+    let mut fell_silent = false;
     for (at, outcome) in first.outcomes.iter().enumerate() {
         let probe = outcome.probe.to_string();
         // The same question may be asked twice, and be answered differently.
@@ -117,10 +118,18 @@ pub fn compare(
             found.disqualified.push((probe, why));
             continue;
         }
-        let differences = match answer_to(small, &outcome.probe, nth) {
+        let mut differences = match answer_to(small, &outcome.probe, nth) {
             Some(answer) => answer::compare(&probe, &answers, answer),
+            // Not asked any more, for the reason that is told already.
+            None if fell_silent => continue,
             None => vec![gone(&probe, small)],
         };
+        if let Some(silence) = differences.iter_mut().find(|e| e.what == ANSWER)
+            && !fell_silent
+        {
+            silence.diff = small.last_words(15);
+            fell_silent = true;
+        }
         if differences.is_empty() {
             found.proven.push(probe);
         }
@@ -138,7 +147,8 @@ const MAX_RUNS: usize = 6;
 
 /// Compares as [`compare`] does, but before a small image that runs is called
 /// different, the original is observed `again` (a replay of its first run) and
-/// the comparison made with all of its runs, six at most.
+/// the comparison made with all of its runs, six at most. That an answer is
+/// missing is not by chance.
 ///
 /// # Errors
 /// Those of `again`.
@@ -152,7 +162,10 @@ pub fn prove<E>(
         let found = compare(original, small, known);
         let by_chance = !found.differences.is_empty()
             && found.missing.is_empty()
-            && found.differences.iter().all(|e| e.probe != START);
+            && !found
+                .differences
+                .iter()
+                .any(|e| e.probe == START || e.what == ANSWER);
         if !by_chance || original.len() >= MAX_RUNS {
             return Ok(found);
         }
@@ -162,6 +175,9 @@ pub fn prove<E>(
 
 /// Names the start where other differences name a probe.
 const START: &str = "start";
+
+/// Names what differs where there is no answer at all.
+const ANSWER: &str = "answer";
 
 fn missing(
     original: &[Observation],
@@ -197,10 +213,10 @@ fn answer_to<'a>(run: &'a Observation, probe: &Probe, nth: usize) -> Option<&'a 
 fn gone(probe: &str, small: &Observation) -> Evidence {
     Evidence {
         probe: probe.to_owned(),
-        what: "answer".to_owned(),
+        what: ANSWER.to_owned(),
         expected: "one".to_owned(),
         got: format!("none: {}", state(small)),
-        diff: small.last_words(15),
+        diff: String::new(),
     }
 }
 

@@ -396,6 +396,23 @@ fn agreement_by_chance_is_looked_at_again() {
     let dead = command(output(1, "", ""));
     let mut never = || Err::<Observation, _>("asked again");
     assert!(prove(&mut runs, &dead, &known, &mut never).is_ok());
+
+    // Nor does one that answers nothing, of which one difference tells all.
+    let pages = |answer: &Answer| vec![("/", answer.clone()), ("/a", answer.clone())];
+    let mut runs: Vec<_> = [ab, ab]
+        .map(|body| service("", pages(&response(200, &[], body))))
+        .into();
+    let mut mute = service(
+        "",
+        vec![("/", Answer::Failed("no whole answer in time".into()))],
+    );
+    mute.own.stderr = b"out of paper\n".to_vec();
+    let found = prove(&mut runs, &mute, &known, &mut never).unwrap();
+    let told: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["GET /: answer: expected one, got no whole answer in time\n  out of paper"]
+    );
 }
 
 #[test]
