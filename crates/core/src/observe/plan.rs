@@ -7,6 +7,11 @@ use super::{Answer, Kind, Limits, Observation, Probe, Stop};
 /// How long a program is watched that ignored its stop signal before.
 const IGNORED: Duration = Duration::from_secs(2);
 
+/// How much longer than at first something may take in a replay, and how long
+/// in any case: the machine may be busy by then.
+const SLOWER: u32 = 10;
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What to ask, and how patiently.
 #[derive(Debug, Clone, Default)]
 pub struct ProbePlan {
@@ -40,15 +45,16 @@ impl ProbePlan {
     }
 
     /// The same questions again, in the same order, on the same ports. Those
-    /// that could not be answered then are left out.
+    /// that could not be answered then are left out. What was quick then is not
+    /// waited for as long as what nobody knows.
     pub fn replay(&self, observed: &Observation) -> Self {
+        let enough = |time: Duration| PATIENCE.max(time * SLOWER);
+        let outcomes = observed.outcomes.iter();
+        let answered = outcomes.filter(|one| !matches!(one.answer, Answer::Failed(_)));
+        let slowest = answered.clone().map(|one| one.elapsed).max();
+        let answer = enough(slowest.unwrap_or_default());
         Self {
-            given: observed
-                .outcomes
-                .iter()
-                .filter(|outcome| !matches!(outcome.answer, Answer::Failed(_)))
-                .map(|outcome| outcome.probe.clone())
-                .collect(),
+            given: answered.map(|one| one.probe.clone()).collect(),
             discover: false,
             limits: Limits {
                 // A program that ignored the signal for the whole time need
@@ -59,6 +65,12 @@ impl ProbePlan {
                 },
                 // All of these had an answer: two that have none say enough.
                 unanswered: 2,
+                start: match observed.startup {
+                    Some(startup) => self.limits.start.min(enough(startup)),
+                    None => self.limits.start,
+                },
+                request: self.limits.request.min(answer),
+                exec: self.limits.exec.min(answer),
                 ..self.limits.clone()
             },
             allow_failure: self.allow_failure,

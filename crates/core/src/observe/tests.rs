@@ -302,15 +302,20 @@ fn a_service_is_asked_and_stopped() {
     assert_eq!((observed.own.exit, observed.peak_memory), (None, 7));
     assert_eq!(observed.trace.len(), 1);
 
-    let again = theatre.observe(&config(), &plan.replay(&observed)).unwrap();
+    let replay = plan.replay(&observed);
+    let again = theatre.observe(&config(), &replay).unwrap();
     assert_eq!(asked(&again), asked(&observed));
+    let patient = ProbePlan::new(Vec::new()).replay(&observed).limits;
+    assert!(patient.exec < Limits::default().exec, "{patient:?}");
+    assert!(patient.start < Limits::default().start, "{patient:?}");
+    assert_eq!(replay.limits.request, quick().limits.request);
 
     // What leaves questions unanswered is not waited for to the last one.
     let mute = Theatre::new(Play {
         answer: |_| "nonsense\r\n".to_owned(),
         ..Play::service()
     });
-    let silence = mute.observe(&config(), &plan.replay(&observed)).unwrap();
+    let silence = mute.observe(&config(), &replay).unwrap();
     assert_eq!(asked(&silence), asked(&observed)[..2]);
 }
 
