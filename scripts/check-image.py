@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs an image in Docker and puts an example's checks to it.
 
-    scripts/check-image.py [--strict] ARCHIVE EXAMPLE
+    scripts/check-image.py [--strict] [--without MODULE] ARCHIVE EXAMPLE
     scripts/check-image.py --venv DIR EXAMPLE
 
 EXAMPLE is a folder below examples/; its checks.toml says what to ask and what
 must come back. With --strict the container has a read-only root, a tmpfs at
-/tmp, no capabilities and the user 65532. With --venv the example itself is run,
-by the programs in DIR/bin and without Docker. Prints a line for each check;
+/tmp, no capabilities and the user 65532. With --without the checks that need a
+module are left out. With --venv the example itself is run, by the programs in
+DIR/bin and without Docker. Prints a line for each check;
 exit code 1 if one fails, 2 if the image could not be started at all.
 
 A check is a table [[check]]:
@@ -18,6 +19,7 @@ A check is a table [[check]]:
     status         of the answer (200) or of the process (0)
     contains       texts in the body or on stdout; stderr: texts there
     probed         false for what automatic probing does not ask for
+    needs          a module, such as ssl, that can be left out of an image
 """
 
 import argparse
@@ -118,6 +120,7 @@ class Local:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--without", metavar="MODULE")
     parser.add_argument("--venv", metavar="DIR")
     parser.add_argument("archive", nargs="?")
     parser.add_argument("example")
@@ -126,6 +129,7 @@ def main():
         parser.error("give either an archive or --venv DIR")
     document = tomllib.loads((EXAMPLES / options.example / "checks.toml").read_text())
     checks, image = document["check"], document["image"]
+    checks = [check for check in checks if check.get("needs", "") != options.without]
     try:
         if options.venv:
             target = Local(options.venv, options.example, image)

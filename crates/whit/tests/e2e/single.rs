@@ -13,12 +13,15 @@ struct Aim {
     name: &'static str,
     form: &'static str,
     megabytes: f64,
+    /// A module that is left out.
+    without: Option<&'static str>,
 }
 
 const HELLO: Aim = Aim {
     name: "hello",
     form: "linked",
     megabytes: 3.5,
+    without: None,
 };
 
 /// Builds an example and puts all of its checks to it, as it is and with a
@@ -31,7 +34,12 @@ fn build_and_check(aim: &Aim, flags: &[&str]) -> Option<(Bench, Value)> {
     let name = bench.example(aim.name);
     let archive = format!("{name}.tar");
     let build = ["build", name, "-o", &archive, "--json"];
-    let report = bench.whit(&[&build[..], flags].concat()).succeeds().json();
+    let without = aim.without.map(|module| ["--without", module]);
+    let without = without.as_ref().map_or(&[][..], |words| words);
+    let report = bench
+        .whit(&[&build[..], flags, without].concat())
+        .succeeds()
+        .json();
     assert_eq!(report["proof"]["proven"], true);
     let form = report["single"]["form"].as_str().unwrap();
     assert!(form.starts_with(aim.form), "{}", report["single"]);
@@ -41,17 +49,18 @@ fn build_and_check(aim: &Aim, flags: &[&str]) -> Option<(Bench, Value)> {
         "{name} is {megabytes:.2} MB, more than {}",
         aim.megabytes
     );
-    check_in_docker(&bench.path(&archive), name);
+    check_in_docker(&bench.path(&archive), name, without);
     Some((bench, report))
 }
 
-fn check_in_docker(archive: &Path, name: &str) {
+fn check_in_docker(archive: &Path, name: &str, without: &[&str]) {
     let _turn = alone();
     for mode in [&[][..], &["--strict"][..]] {
         let mut check = Command::new("python3");
         check
             .arg(repository().join("scripts/check-image.py"))
             .args(mode)
+            .args(without)
             .arg(archive)
             .arg(name);
         Finished::of(check, &format!("check-image.py {mode:?} {name}")).succeeds();
@@ -145,6 +154,7 @@ fn pyyaml() {
         name: "pyyaml",
         form: "linked",
         megabytes: 4.5,
+        without: None,
     };
     build_and_check(&aim, &["--single"]);
 }
@@ -155,6 +165,7 @@ fn cli() {
         name: "cli",
         form: "linked",
         megabytes: 5.0,
+        without: None,
     };
     build_and_check(&aim, &["--single"]);
 }
@@ -163,10 +174,28 @@ fn cli() {
 fn falcon_with_real_tls() {
     let aim = Aim {
         name: "falcon",
-        form: "linked",
+        form: "linked with musl",
         megabytes: 10.0,
+        without: None,
     };
     build_and_check(&aim, &["--single"]);
+}
+
+#[test]
+fn falcon_without_tls() {
+    let aim = Aim {
+        name: "falcon",
+        form: "linked with musl",
+        megabytes: 7.0,
+        without: Some("ssl"),
+    };
+    let Some((_, report)) = build_and_check(&aim, &["--single"]) else {
+        return;
+    };
+    let left_out = report["single"]["left_out"].to_string();
+    for module in ["_ssl", "_hashlib"] {
+        assert!(left_out.contains(&format!("/{module}.")), "{left_out}");
+    }
 }
 
 #[test]
@@ -175,6 +204,7 @@ fn requests() {
         name: "requests",
         form: "linked",
         megabytes: 11.0,
+        without: None,
     };
     build_and_check(&aim, &["--single"]);
 }
@@ -186,6 +216,7 @@ fn fastapi_is_carried() {
         name: "fastapi",
         form: "carried",
         megabytes: 28.0,
+        without: None,
     };
     let Some((_, report)) = build_and_check(&aim, &["--single"]) else {
         return;
@@ -200,6 +231,7 @@ fn pandas_is_carried() {
         name: "pandas",
         form: "carried",
         megabytes: 90.0,
+        without: None,
     };
     build_and_check(&aim, &["--single=carried"]);
 }
