@@ -27,9 +27,8 @@ const FORMAT: u32 = 1;
 /// The stand-in for the compilers.
 const RECORD: &str = include_str!("extensions/record.py");
 
-/// C++ is compiled for glibc even where the rest is musl's: this stands between.
-/// Wherever an object needs `stdc++` in a link with musl, it has to be there, with
-/// `libstdc++.a` and `libgcc_eh.a` of GCC's folder and `--eh-frame-hdr`.
+/// C++ is compiled for glibc even where the rest is musl's: this stands between,
+/// wherever an object needs `stdc++` in a link with musl (`kit/link.sh`).
 pub const CXX_ON_MUSL: &str = include_str!("extensions/cxx_on_musl.c");
 
 /// Every function and variable in a section of its own, so that the last link

@@ -505,7 +505,8 @@ fn turn(folder: &Path, key: &str, tools: &Tools<'_>) -> Result<fs::File, ForgeEr
     }
 }
 
-/// The line of a failed build that tells most.
+/// The line of a failed build that tells most: the first error of a compiler,
+/// or what the linker says before `collect2` only counts.
 fn telling(output: &str) -> String {
     let lines = || {
         output
@@ -513,8 +514,11 @@ fn telling(output: &str) -> String {
             .map(str::trim)
             .filter(|line| !line.is_empty())
     };
-    let error =
-        lines().find(|line| line.contains("error:") || line.contains("undefined reference"));
+    let marks = ["error:", "undefined reference", "multiple definition"];
+    let is_error = |line: &&str| {
+        marks.iter().any(|mark| line.contains(mark)) && !line.starts_with("collect2:")
+    };
+    let error = lines().find(is_error);
     error
         .or(lines().next_back())
         .unwrap_or("it said nothing")
@@ -527,4 +531,28 @@ fn write(place: &Path, bytes: &[u8]) -> Result<(), ForgeError> {
         fs::create_dir_all(folder).map_err(io(context()))?;
     }
     fs::write(place, bytes).map_err(io(context()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_by_the_line_that_says_why() {
+        let count = "collect2: error: ld returned 1 exit status\n";
+        for (output, told) in [
+            (
+                "/usr/bin/ld: a.o: in function `f':\na.c:(.text+0x0): multiple definition of `g'\n",
+                "a.c:(.text+0x0): multiple definition of `g'",
+            ),
+            (
+                "a.c:1:2: error: no\nb.c:3:4: error: never\n",
+                "a.c:1:2: error: no",
+            ),
+            ("", "collect2: error: ld returned 1 exit status"),
+        ] {
+            assert_eq!(telling(&format!("begun\n{output}{count}\n")), told);
+        }
+        assert_eq!(telling("\n"), "it said nothing");
+    }
 }

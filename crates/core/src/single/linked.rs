@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use whit_oci::{ImagePath, Meta};
 
 use super::archive::{Member, MemberKind};
+use super::extensions::CXX_ON_MUSL;
 use super::foreign::{self, Compiler, Foreign};
 use super::forge::{Forge, ForgeError, Job};
 use super::split::Extension;
@@ -243,6 +244,9 @@ pub fn link(plan: &Plan<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<Lin
         inputs.insert(name.clone(), fs::read(&object.file)?);
         object_files.push(format!("$IN/{name}"));
         libraries.extend(object.libraries.iter().map(|name| format!("-l{name}")));
+    }
+    if plan.libc == Libc::Musl && libraries.contains("-lstdc++") {
+        inputs.insert("cxx_on_musl.c".to_owned(), CXX_ON_MUSL.into());
     }
     libraries.insert("-lzstd".to_owned());
     let names: Vec<&str> = wanted.into_iter().collect();

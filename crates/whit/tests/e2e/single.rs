@@ -198,6 +198,60 @@ fn falcon_without_tls() {
     }
 }
 
+/// Switches stacks, and throws exceptions of C++ and of Python through them.
+const COROUTINES: &str = r#"
+import threading
+from greenlet import error, getcurrent, greenlet
+
+def talk(first):
+    try:
+        print(first, main.switch("pong"))
+    except KeyError as key:
+        print("thrown in", key)
+    raise ValueError("through a switch")
+
+main = getcurrent()
+one = greenlet(talk)
+print("ping", one.switch("first"))
+try:
+    one.throw(KeyError("k"))
+except ValueError as value:
+    print("raised", value)
+
+def elsewhere():
+    try:
+        two.switch()
+    except error as refused:
+        print(str(refused).splitlines()[0])
+
+two = greenlet(lambda: main.switch())
+two.switch()
+thread = threading.Thread(target=elsewhere)
+thread.start()
+thread.join()
+"#;
+
+#[test]
+fn cxx_is_linked_with_musl() {
+    let bench = Bench::new();
+    let files = [
+        ("main.py", COROUTINES),
+        ("requirements.txt", "greenlet==3.2.4\n"),
+    ];
+    bench.project("coroutines", &files);
+    let build = ["build", "coroutines", "--single", "-o", "exe:talk"];
+    let report = bench
+        .whit(&[&build[..], &["--json"]].concat())
+        .succeeds()
+        .json();
+    assert_eq!(report["single"]["form"], "linked with musl");
+    let talk = Finished::of(Command::new(bench.path("talk")), "talk");
+    assert_eq!(
+        String::from_utf8_lossy(&talk.succeeds().output.stdout),
+        "ping pong\nthrown in 'k'\nraised through a switch\nCannot switch to a different thread\n"
+    );
+}
+
 #[test]
 fn requests() {
     let aim = Aim {

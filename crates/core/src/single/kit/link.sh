@@ -56,7 +56,16 @@ case $libc in
 # which Python's recursion limit is not reached. With glibc it is 8 MiB mostly.
 musl)
     stack=-Wl,-z,stack-size=0x800000
-    [ ! -f "$KIT/lib/libmimalloc.a" ] || LIBS="$LIBS -lmimalloc" ;;
+    # C++'s library is Debian's, made for glibc: RUNTIME has what it lacks then.
+    case " $LIBS " in
+    *" -lstdc++ "*)
+        LIBS="$(printf '%s' "$LIBS" | sed 's/-lstdc++//') -Wl,--eh-frame-hdr"
+        for name in stdc++ gcc_eh; do
+            LIBS="$LIBS $(g++ -print-file-name="lib$name.a")"
+        done ;;
+    esac
+    # Before C++'s library: it has operators new and delete of its own.
+    [ ! -f "$KIT/lib/libmimalloc.a" ] || LIBS="-lmimalloc $LIBS" ;;
 glibc) stack= ;;
 esac
 # One segment less to align and no read-only relocations: nothing is relocated.
