@@ -246,21 +246,26 @@ int whit_open(const struct whit_entry *file, int flags) {
     return fd;
 }
 
+static const struct whit_entry *look_up_folder(const char *path, size_t len) {
+    const struct whit_entry *entry = whit_look_up(path, len);
+    return entry && entry->kind == WHIT_DIR ? entry : NULL;
+}
+
 bool whit_make_parents(const char *path) {
-    bool is_known = false;
-    int before = errno; /* the caller tells why its own call failed */
-    for (const char *slash = *path ? strchr(path + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+    const char *last = strrchr(path, '/');
+    /* Else nothing is made and errno stays: the caller's own call tells why it failed. */
+    if (!last || last == path || !look_up_folder(path, (size_t)(last - path)))
+        return false;
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         char parent[PATH_MAX];
         size_t len = (size_t)(slash - path);
         memcpy(parent, path, len);
         parent[len] = '\0';
-        const struct whit_entry *entry = whit_look_up(parent, len);
-        is_known = entry && entry->kind == WHIT_DIR;
-        if (is_known)
-            syscall(SYS_mkdirat, AT_FDCWD, parent, entry->mode);
+        const struct whit_entry *folder = look_up_folder(parent, len);
+        if (folder)
+            syscall(SYS_mkdirat, AT_FDCWD, parent, folder->mode);
     }
-    errno = before;
-    return is_known;
+    return true;
 }
 
 int whit_copy_up(const struct whit_place *place) {
