@@ -164,18 +164,32 @@ def fork():
     return processes("fork")
 
 
+def shout(name, text):
+    from multiprocessing import shared_memory
+
+    block = shared_memory.SharedMemory(name)
+    block.buf[:] = text.upper().encode().ljust(len(block.buf), b"\0")
+    block.close()
+
+
 @case
 def shared_memory():
+    import multiprocessing
     from multiprocessing import shared_memory
 
     block = shared_memory.SharedMemory(create=True, size=64)
     block.buf[:2] = b"ok"
     other = shared_memory.SharedMemory(block.name)
-    seen = bytes(other.buf[:2]).decode()
+    seen = {"here": bytes(other.buf[:2]).decode()}
+    for method in ("fork", "spawn", "forkserver"):
+        process = multiprocessing.get_context(method).Process(target=shout, args=(block.name, method))
+        process.start()
+        process.join()
+        seen[method] = bytes(block.buf).rstrip(b"\0").decode()
     other.close()
     block.close()
     block.unlink()
-    return seen
+    return {**seen, "gone": tried(shared_memory.SharedMemory, block.name)}
 
 
 @case
@@ -434,6 +448,23 @@ def files():
 
 
 @case
+def descriptors():
+    """What is changed by its descriptor, as servers touch a heartbeat file."""
+    with tempfile.TemporaryFile() as file:
+        number = file.fileno()
+        os.write(number, b"0123456789")
+        os.ftruncate(number, 5)
+        os.fchmod(number, 0o640)
+        return {
+            "times": tried(os.utime, number, (1, 2)) or os.fstat(number).st_mtime,
+            "now": tried(os.utime, number) or os.fstat(number).st_mtime > 2,
+            "mode": oct(os.fstat(number).st_mode),
+            "size": os.stat(number).st_size,
+            "space": os.fstatvfs(number).f_bsize > 0,
+        }
+
+
+@case
 def refused():
     """What does not go, and the error that says so."""
     text = DATA / "text.txt"
@@ -453,7 +484,13 @@ def refused():
         "adding": tried(open, text, "a"),
         "a new folder": tried(os.mkdir, DATA / "new"),
         "removing": tried(os.unlink, text),
+        "removing a folder": tried(os.rmdir, DATA / "nested"),
         "renaming": tried(os.rename, text, DATA / "new"),
+        "renaming a folder": tried(os.rename, DATA / "nested", DATA / "new"),
+        "replacing": tried(os.replace, text, DATA / "table.db"),
+        "cutting": tried(os.truncate, text, 1),
+        "another name": tried(os.link, text, DATA / "new"),
+        "a new link": tried(os.symlink, "text.txt", DATA / "new"),
         "mode": tried(os.chmod, text, 0o600),
         "times": tried(os.utime, text),
         "a link": tried(os.readlink, text),
@@ -539,10 +576,13 @@ def times():
     for zone in ["Europe/Berlin", "Pacific/Chatham", "CET-1CEST,M3.5.0,M10.5.0/3", "Mars/Base", "UTC"]:
         os.environ["TZ"] = zone
         time.tzset()
-        found[zone] = [time.tzname, time.localtime(1_720_000_000).tm_hour, time.timezone]
+        there = time.localtime(1_720_000_000)
+        found[zone] = [time.tzname, there.tm_hour, time.timezone, time.strftime("%Z %z", there)]
     july = datetime.datetime(2024, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo("America/New_York"))
     return {
-        "libc": found, "zoneinfo": july.isoformat(), "zones": len(zoneinfo.available_timezones()) > 400,
+        "libc": found, "zoneinfo": july.isoformat(),
+        "child": python("-c", "import time; print(time.localtime(1_720_000_000).tm_hour)", env={"TZ": "Asia/Tokyo"}),
+        "zones": len(zoneinfo.available_timezones()) > 400,
         "none": tried(zoneinfo.ZoneInfo, "Mars/Base").split(":")[0],
         "parsed": datetime.datetime.strptime("1 Feb 2024", "%d %b %Y").isoformat(),
     }

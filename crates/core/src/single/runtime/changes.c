@@ -66,6 +66,13 @@ static bool holds_files(const struct whit_place *place) {
     return place->entry && place->entry->kind == WHIT_DIR && place->entry->offset > 0;
 }
 
+/* Refuses to change such a folder; that the file system is read-only comes first. */
+static int refuse(const struct whit_place *folder, int error) {
+    struct statvfs st;
+    bool is_read_only = statvfs(folder->path, &st) == 0 && (st.f_flag & ST_RDONLY);
+    return fail(is_read_only ? EROFS : error);
+}
+
 static int change_mode(int dirfd, const char *path, mode_t mode) {
     struct whit_place place;
     path = to_change(dirfd, path, true, &place);
@@ -111,7 +118,7 @@ static int unlink_at(int dirfd, const char *path, int flags) {
     struct whit_place place;
     path = to_remove(dirfd, path, &place);
     if (path && flags && holds_files(&place))
-        return fail(ENOTEMPTY);
+        return refuse(&place, ENOTEMPTY);
     return path ? (int)syscall(SYS_unlinkat, dirfd, path, flags) : -1;
 }
 WHOLE(int, unlink, const char *path) { return unlink_at(AT_FDCWD, path, 0); }
@@ -129,7 +136,7 @@ static int rename_at(int from_fd, const char *from, int to_fd, const char *to) {
     if (!(from = to_remove(from_fd, from, &place)))
         return -1;
     if (holds_files(&place))
-        return fail(EXDEV);
+        return refuse(&place, EXDEV);
     to = to_make(to_fd, to, true, &other);
     return to ? (int)syscall(SYS_renameat, from_fd, from, to_fd, to) : -1;
 }
