@@ -8,6 +8,7 @@ The rows are scratch images of the same app:
     multi    whit build            files, as ever
     single   whit build --single   one executable
     fast     whit build --single=fast
+    carried  whit build --single=carried (only if it is named)
     packed   PyInstaller --onefile, made static by staticx (both from PyPI)
 
 Every row is first put to the example's checks.toml; what it does wrong is
@@ -51,6 +52,12 @@ EXAMPLES = ROOT / "examples"
 WHIT = ROOT / "target/release/whit"
 CACHE = Path(os.environ.get("SINGLE_CACHE", "/var/tmp/whit-single"))
 ROWS = ["multi", "single", "fast", "packed"]
+FLAGS = {
+    "multi": [],
+    "single": ["--single"],
+    "fast": ["--single=fast"],
+    "carried": ["--single=carried"],
+}
 WAIT = 30
 
 # The check that is timed; of services always the first answer to GET /.
@@ -152,7 +159,7 @@ def main():
     if options.inside:
         return inside(Path(options.inside), options.rounds)
     rows, examples = options.rows.split(","), options.example or list(TIMED)
-    for name, known in [*((row, ROWS) for row in rows), *((one, TIMED) for one in examples)]:
+    for name, known in [*((row, [*FLAGS, "packed"]) for row in rows), *((one, TIMED) for one in examples)]:
         if name not in known:
             parser.error(f"{name} is none of {', '.join(known)}")
     if rows != ["packed"] and not WHIT.exists():
@@ -166,8 +173,6 @@ def main():
 
 
 def one_example(example, rows, rounds, folder):
-    project = folder / "project" / example
-    shutil.copytree(EXAMPLES / example, project)
     plan = {"example": example, "rows": {}}
     for row in rows:
         root = folder / row
@@ -175,7 +180,7 @@ def one_example(example, rows, rounds, folder):
         if row == "packed":
             start = packed_image(example, root)
         else:
-            start = whit_image(row, project, folder, root)
+            start = whit_image(row, example, folder, root)
         plan["rows"][row] = start | {"root": str(root)} | sizes(root)
     file = folder / "plan.json"
     file.write_text(json.dumps(plan))
@@ -194,13 +199,17 @@ def one_example(example, rows, rounds, folder):
 # What is measured.
 
 
-def whit_image(row, project, folder, root):
+def whit_image(row, example, folder, root):
     """Builds with whit and unpacks; what the image starts."""
     archive = folder / f"{row}.tar"
-    flags = {"multi": [], "single": ["--single"], "fast": ["--single=fast"]}[row]
+    # A folder of its own: one form's lock may not suit the other.
+    project = folder / "projects" / row / example
+    shutil.copytree(EXAMPLES / example, project)
     # A busy machine is no reason to fail.
-    words = [str(WHIT), "build", *flags, "--start-timeout", "300", str(project)]
+    words = [str(WHIT), "build", *FLAGS[row], "--start-timeout", "300", str(project)]
     quiet([*words, "-o", str(archive)], folder)
+    report = json.loads(Path(f"{archive.with_suffix('')}.whit.json").read_text())
+    single = report.get("single") or {}
     with tarfile.open(archive) as image:
         read = lambda name: image.extractfile(name).read()
         manifest = json.loads(read("manifest.json"))[0]
@@ -210,6 +219,7 @@ def whit_image(row, project, folder, root):
             with tarfile.open(fileobj=io.BytesIO(layer)) as files:
                 files.extractall(root, filter="fully_trusted")
     return {
+        "form": single.get("form", ""),
         "entry": config.get("Entrypoint") or [],
         "command": config.get("Cmd") or [],
         "folder": config.get("WorkingDir") or "/",
@@ -355,6 +365,7 @@ def inside(file, rounds):
             "memory": box.memory or statistics.median(sample["memory"] for sample in samples[row]),
             "unpacked": max(sample.get("unpacked", 0) for sample in samples[row]),
             "crashes": box.crashes,
+            "form": start.get("form", ""),
             "bytes": start["bytes"],
             "compressed": start["compressed"],
         }
@@ -375,8 +386,10 @@ class Box:
         self.timed = next((check for check in checks if check["name"] == timed), None)
         self.port = image["expose"][0] if not self.timed else None
         self.memory, self.crashes = None, 0
-        for name in ["proc", "dev", "tmp", self.folder.lstrip("/")]:
+        for name in ["proc", "dev", "tmp", "etc", self.folder.lstrip("/")]:
             os.makedirs(f"{self.root}/{name}", exist_ok=True)
+        # Every engine gives one.
+        Path(self.root, "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         mount("--bind", self.root, self.root)
         mount("-o", "remount,bind,ro", self.root)
         mount("--rbind", "/dev", f"{self.root}/dev")
@@ -626,7 +639,8 @@ def show(example, results):
             line += f"{ratios[0]:>{width}}{ratios[1]:>7}{ratios[2]:>8}" + (" |" if other == "multi" else "")
         print(line.rstrip())
     for row, found in results.items():
-        said = [f"{found['passed']} of {found['checks']} checks pass"]
+        said = [found["form"]] if found.get("form") else []
+        said.append(f"{found['passed']} of {found['checks']} checks pass")
         if "stop" in found:
             stop = found["stop"]
             ended = "does not end in 10 s" if stop["status"] is None else f"ends with {stop['status']}"

@@ -514,7 +514,12 @@ fn telling(output: &str) -> String {
             .map(str::trim)
             .filter(|line| !line.is_empty())
     };
-    let marks = ["error:", "undefined reference", "multiple definition"];
+    let marks = [
+        "error:",
+        "undefined reference",
+        "multiple definition",
+        "cannot find -l",
+    ];
     let is_error = |line: &&str| {
         marks.iter().any(|mark| line.contains(mark)) && !line.starts_with("collect2:")
     };

@@ -250,9 +250,11 @@ pub fn link(plan: &Plan<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<Lin
     }
     libraries.insert("-lzstd".to_owned());
     let names: Vec<&str> = wanted.into_iter().collect();
+    let mut packages = smith.packages(&names);
+    packages.extend(of_others);
     let job = Job {
         phase: format!("linking with {}", plan.libc.name()),
-        packages: smith.packages(&names),
+        packages,
         sources: Vec::new(),
         kits,
         inputs,
@@ -273,7 +275,7 @@ pub fn link(plan: &Plan<'_>, forge: &Forge<'_>, tools: &Tools<'_>) -> Result<Lin
         ),
     };
     let made = smith.make(&job)?;
-    for package in job.packages.iter().chain(&of_others) {
+    for package in &job.packages {
         forge.add_library_of(package);
     }
     forge.add_library_of(plan.libc.package());

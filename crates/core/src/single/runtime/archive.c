@@ -56,16 +56,24 @@ const struct whit_entry *whit_look_up(const char *path, size_t len) {
     return NULL;
 }
 
-/* The block that was unpacked last: what is imported together lies together. */
-static struct {
-    pthread_mutex_t lock;
+/* The blocks that were unpacked last. Modules of a package lie together, but
+ * packages take turns with the standard library when they are imported. */
+enum { KEPT = 8 };
+struct kept {
     uint32_t number; /* of the block, and one */
+    uint32_t used;   /* when, by the clock */
     char *bytes;
     size_t size;
+};
+static struct {
+    pthread_mutex_t lock;
+    uint32_t clock;
+    struct kept blocks[KEPT];
 } recent = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static char *unpack(const struct whit_block *block) {
-    char *bytes = mmap(NULL, block->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *bytes =
+        mmap(NULL, block->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (bytes == MAP_FAILED)
         return NULL;
     const char *stored = at(whit_archive->at_content) + block->offset;
@@ -75,6 +83,27 @@ static char *unpack(const struct whit_block *block) {
         errno = EIO;
         return NULL;
     }
+    return bytes;
+}
+
+/* The block, unpacked, in the place of the one that was not used for longest. */
+static const char *keep(uint32_t number, const struct whit_block *block) {
+    struct kept *oldest = &recent.blocks[0];
+    recent.clock++;
+    for (struct kept *one = recent.blocks; one < recent.blocks + KEPT; one++) {
+        if (one->number == number + 1) {
+            one->used = recent.clock;
+            return one->bytes;
+        }
+        if (one->used < oldest->used)
+            oldest = one;
+    }
+    if (oldest->number)
+        munmap(oldest->bytes, oldest->size);
+    *oldest = (struct kept){0};
+    char *bytes = unpack(block);
+    if (bytes)
+        *oldest = (struct kept){number + 1, recent.clock, bytes, block->size};
     return bytes;
 }
 
@@ -107,21 +136,8 @@ int whit_write_out(const struct whit_entry *file, int fd) {
         munmap(bytes, block->size);
         return result;
     }
-    int result = 0;
-    if (recent.number != file->block + 1) {
-        if (recent.bytes)
-            munmap(recent.bytes, recent.size);
-        recent.number = 0;
-        recent.bytes = unpack(block);
-        if (recent.bytes) {
-            recent.number = file->block + 1;
-            recent.size = block->size;
-        } else {
-            result = errno;
-        }
-    }
-    if (recent.bytes)
-        result = write_all(fd, recent.bytes + file->offset, file->size);
+    const char *bytes = keep(file->block, block);
+    int result = bytes ? write_all(fd, bytes + file->offset, file->size) : errno;
     pthread_mutex_unlock(&recent.lock);
     return result;
 }

@@ -48,7 +48,7 @@ static const char *to_make(int dirfd, const char *path, bool replaces, struct wh
     int error = 0;
     if (found && place->closed)
         error = EROFS;
-    else if (found && !replaces && whit_is_ours(place, false))
+    else if (found && !replaces && !whit_is_lent(place) && whit_is_ours(place, false))
         error = EEXIST;
     else if (found && replaces && place->entry && !whit_asks_kernel(place->entry))
         error = EROFS; /* the archive's would still be seen */

@@ -157,7 +157,8 @@ bool whit_find(int dirfd, const char *path, bool follow, struct whit_place *plac
         len = walk(absolute, follow, place, &links);
         const char *workdir = whit_text(whit_archive->workdir);
         bool is_there = len && whit_look_up(place->path, len);
-        /* The app knows its own files by names relative to its folder. */
+        /* The app knows its own files by names relative to its folder. A folder
+         * that is really there is the caller's, though. */
         if (len && !is_there && whit_archive->words && *workdir && !is_below(place->path, workdir)) {
             char inside[PATH_MAX];
             struct whit_place other;
@@ -166,8 +167,8 @@ bool whit_find(int dirfd, const char *path, bool follow, struct whit_place *plac
             memcpy(inside, workdir, folder + 1);
             size_t other_len = append(inside, folder, path, strlen(path)) ? walk(inside, follow, &other, &more) : 0;
             const struct whit_entry *entry = other_len ? whit_look_up(other.path, other_len) : NULL;
-            if (entry) {
-                memcpy(place->path, other.path, other_len + 1);
+            struct stat st;
+            if (entry && !(entry->kind == WHIT_DIR && syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0) == 0)) {
                 place->entry = entry;
                 return true;
             }
@@ -187,6 +188,11 @@ bool whit_find(int dirfd, const char *path, bool follow, struct whit_place *plac
     if (!place->entry)
         place->closed = (whit_archive->flags & WHIT_CLOSED) && in_closed_folder(place->path, len);
     return place->entry || links > 0 || place->closed;
+}
+
+bool whit_is_lent(const struct whit_place *place) {
+    const struct whit_entry *entry = place->entry;
+    return entry && strcmp(whit_text(entry->path), place->path) != 0;
 }
 
 bool whit_asks_kernel(const struct whit_entry *entry) {

@@ -15,6 +15,10 @@ struct whit_place {
     char path[PATH_MAX];            /* absolute, links of the archive followed */
 };
 
+/* True for a file of the app's folder that is meant by a name relative to the
+ * caller's: it is read there, but what is written is written to the caller's. */
+bool whit_is_lent(const struct whit_place *place);
+
 /* Where a path leads. False if the archive has no say in it. */
 bool whit_find(int dirfd, const char *path, bool follow, struct whit_place *place);
 

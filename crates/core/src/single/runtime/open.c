@@ -54,7 +54,7 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode) {
     if (flags & O_DIRECTORY)
         return fail(ENOTDIR);
     if ((flags & O_CREAT) && (flags & O_EXCL))
-        return fail(EEXIST);
+        return whit_is_lent(&place) ? (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode) : fail(EEXIST);
     if (entry->kind == WHIT_INTERPRETER)
         return (int)syscall(SYS_openat, AT_FDCWD, whit_self, flags & ~(O_NOFOLLOW | O_CREAT));
     if (writes) {

@@ -46,6 +46,10 @@ static _Noreturn void die(const char *text, size_t size) {
         call(SYS_exit_group, 127, 0, 0, 0, 0, 0);
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 static uintptr_t page_of(uintptr_t address) { return address & ~(uintptr_t)4095; }
 
 static void load(const struct whit_image *image, const struct whit_part *part, ZSTD_DCtx *context) {
@@ -54,6 +58,8 @@ static void load(const struct whit_image *image, const struct whit_part *part, Z
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (got != (long)start)
         DIE("this executable: no memory for its program");
+    /* All of it is written to at once; an old kernel does so page by page. */
+    call(SYS_madvise, (long)start, (long)page_of(part->address + part->size - start), MADV_POPULATE_WRITE, 0, 0, 0);
     size_t size = ZSTD_decompressDCtx(context, (void *)part->address, part->size, (const char *)image + part->offset,
                                       part->stored);
     if (size != part->size)
