@@ -3,8 +3,8 @@
 # ($OUT/runtime.so). Both read the archive, and so both have zstd's decoder.
 
 dpkg-source --no-check -x "$SOURCES"/libzstd_*.dsc zstd >/dev/null
-decoder=$(ls zstd/lib/common/*.c zstd/lib/decompress/*.c | grep -v -e pool.c -e threading.c)
-flags="-O2 -Izstd/lib -I$IN -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 -ffunction-sections -fdata-sections"
+decoder=$(ls zstd/lib/common/*.c zstd/lib/decompress/*.[cS] | grep -v -e pool.c -e threading.c)
+flags="-O3 -Izstd/lib -I$IN -DZSTD_LEGACY_SUPPORT=0 -ffunction-sections -fdata-sections"
 
 # shellcheck disable=SC2086 # lists of words
 musl-gcc -static -s $flags -Wl,--gc-sections -Wl,-z,stack-size=1048576 -o "$OUT/carrier" \

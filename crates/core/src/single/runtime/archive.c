@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -58,7 +59,7 @@ const struct whit_entry *whit_look_up(const char *path, size_t len) {
 
 /* The blocks that were unpacked last. Modules of a package lie together, but
  * packages take turns with the standard library when they are imported. */
-enum { KEPT = 8 };
+enum { KEPT = 8, LARGE = 1 << 16 };
 struct kept {
     uint32_t number; /* of the block, and one */
     uint32_t used;   /* when, by the clock */
@@ -71,19 +72,37 @@ static struct {
     struct kept blocks[KEPT];
 } recent = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* Unpacks into memory of the block's size. */
+static bool unpack_into(char *bytes, const struct whit_block *block) {
+    const char *stored = at(whit_archive->at_content) + block->offset;
+    size_t got = ZSTD_decompress(bytes, block->size, stored, block->stored);
+    return !ZSTD_isError(got) && got == block->size;
+}
+
 static char *unpack(const struct whit_block *block) {
     char *bytes =
         mmap(NULL, block->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (bytes == MAP_FAILED)
         return NULL;
-    const char *stored = at(whit_archive->at_content) + block->offset;
-    size_t got = ZSTD_decompress(bytes, block->size, stored, block->stored);
-    if (ZSTD_isError(got) || got != block->size) {
+    if (!unpack_into(bytes, block)) {
         munmap(bytes, block->size);
         errno = EIO;
         return NULL;
     }
     return bytes;
+}
+
+/* A file that fills its block, a large library say, is unpacked where it is to
+ * be: no copy is made and none stays. -1 where that cannot be. */
+static int unpack_to(int fd, const struct whit_block *block) {
+    if (ftruncate(fd, (off_t)block->size) != 0)
+        return -1;
+    char *bytes = mmap(NULL, block->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return -1;
+    bool unpacked = unpack_into(bytes, block);
+    munmap(bytes, block->size);
+    return unpacked ? 0 : EIO;
 }
 
 /* The block, unpacked, in the place of the one that was not used for longest. */
@@ -127,6 +146,9 @@ int whit_write_out(const struct whit_entry *file, int fd) {
     const struct whit_block *block = (const struct whit_block *)at(whit_archive->at_blocks) + file->block;
     if (block->stored == block->size)
         return write_all(fd, at(whit_archive->at_content) + block->offset + file->offset, file->size);
+    int direct = file->size == block->size && file->size >= LARGE ? unpack_to(fd, block) : -1;
+    if (direct >= 0)
+        return direct;
     /* Never waits: after a fork the lock's owner may not exist any more. */
     if (pthread_mutex_trylock(&recent.lock) != 0) {
         char *bytes = unpack(block);
