@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Runs an image in Docker and puts an example's checks to it.
 
-    scripts/check-image.py [--strict] [--without MODULE] ARCHIVE EXAMPLE
+    scripts/check-image.py [--strict [--no-tmp]] [--without MODULE] ARCHIVE EXAMPLE
     scripts/check-image.py --venv DIR EXAMPLE
 
 EXAMPLE is a folder below examples/; its checks.toml says what to ask and what
 must come back. With --strict the container has a read-only root, a tmpfs at
-/tmp, no capabilities and the user 65532. With --without the checks that need a
-module are left out. With --venv the example itself is run, by the programs in
-DIR/bin and without Docker. Prints a line for each check;
+/tmp, no capabilities and the user 65532; with --no-tmp nothing at /tmp, and
+TMPDIR=/dev/shm for apps that make temporary files by themselves. With --without
+the checks that need a module are left out. With --venv the example itself is run,
+by the programs in DIR/bin and without Docker. Prints a line for each check;
 exit code 1 if one fails, 2 if the image could not be started at all.
 
 A check is a table [[check]]:
@@ -37,7 +38,10 @@ from pathlib import Path
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 START_SECONDS = 30
 CHECK_SECONDS = 60
-STRICT = ["--user", "65532", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
+STRICT = ["--user", "65532", "--read-only", "--cap-drop", "ALL"]
+WITH_TMP = ["--tmpfs", "/tmp"]
+# For what asks for temporary files by itself: Docker's own memory file system.
+WITHOUT_TMP = ["--env=TMPDIR=/dev/shm"]
 
 
 class Unusable(Exception):
@@ -47,8 +51,8 @@ class Unusable(Exception):
 class DockerImage:
     """An image in Docker, started as it says itself."""
 
-    def __init__(self, archive, strict):
-        self.options = STRICT if strict else []
+    def __init__(self, archive, strict, tmp):
+        self.options = STRICT + (WITH_TMP if tmp else WITHOUT_TMP) if strict else []
         loaded = docker("load", "--quiet", "--input", archive)
         match = re.search(r"Loaded image(?: ID)?: (\S+)", loaded)
         if not match:
@@ -120,6 +124,7 @@ class Local:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--no-tmp", action="store_true")
     parser.add_argument("--without", metavar="MODULE")
     parser.add_argument("--venv", metavar="DIR")
     parser.add_argument("archive", nargs="?")
@@ -134,7 +139,7 @@ def main():
         if options.venv:
             target = Local(options.venv, options.example, image)
         else:
-            target = DockerImage(options.archive, options.strict)
+            target = DockerImage(options.archive, options.strict, not options.no_tmp)
         failed = sum(not ok for ok in results(target, checks, image))
     except Unusable as error:
         print(f"error: {error}", file=sys.stderr)
