@@ -55,3 +55,21 @@ pub struct Outcome {
     /// Largest resident memory of one of its processes, in bytes.
     pub peak_memory: u64,
 }
+
+impl Outcome {
+    /// Both streams as text, first what it wrote to standard output.
+    pub fn text(&self) -> String {
+        format!(
+            "{}\n{}",
+            String::from_utf8_lossy(&self.stdout),
+            String::from_utf8_lossy(&self.stderr)
+        )
+    }
+}
+
+/// Why a program was not waited for any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUp {
+    Cancelled,
+    TooLong,
+}

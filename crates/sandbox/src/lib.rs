@@ -28,7 +28,7 @@ mod trace;
 mod tracer;
 
 pub use abilities::{Abilities, Ability, Users, check, emulates};
-pub use command::{Command, Exit, Outcome, Stdin};
+pub use command::{Command, Exit, GivenUp, Outcome, Stdin};
 pub use emulator::Emulator;
 pub use error::{Error, Result};
 pub use identity::disk_owner;

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::fchown;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
@@ -22,7 +23,7 @@ use crate::output::{Capture, Gathered, lock};
 use crate::step::{self, Message};
 use crate::sys::{self, Errno, Fork};
 use crate::tracer::Tracer;
-use crate::{Command, Exit, Outcome, Spec, Stdin, Trace, abilities, activity};
+use crate::{Command, Exit, GivenUp, Outcome, Spec, Stdin, Trace, abilities, activity};
 
 /// A program that was started. Dropping it kills it and everything it began,
 /// and takes its mounts and namespaces away.
@@ -51,6 +52,9 @@ struct Ended {
     /// Bytes.
     peak_memory: u64,
 }
+
+/// How soon a wish to cancel is noticed.
+const TICK: Duration = Duration::from_millis(20);
 
 /// How long the kernel may take to end a killed program.
 const KILLED: Duration = Duration::from_secs(10);
@@ -200,6 +204,25 @@ impl Running {
     /// for a disk; false while all of it waits for time, input or the network.
     pub fn is_busy(&self) -> bool {
         activity::is_busy(self.keeper.pid)
+    }
+
+    /// Waits for the end and hands over what was gathered. What takes longer
+    /// than `limit` is killed, as is everything once `cancel` is set.
+    pub fn finish_within(
+        mut self,
+        limit: Duration,
+        cancel: &AtomicBool,
+    ) -> Result<std::result::Result<Outcome, GivenUp>> {
+        let start = Instant::now();
+        while self.wait(TICK)?.is_none() {
+            if cancel.load(Ordering::Relaxed) {
+                return Ok(Err(GivenUp::Cancelled));
+            }
+            if start.elapsed() > limit {
+                return Ok(Err(GivenUp::TooLong));
+            }
+        }
+        self.finish().map(Ok)
     }
 
     /// Kills whatever still runs and hands over what was gathered.

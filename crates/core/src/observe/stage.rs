@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use whit_oci::{ImageConfig, ImagePath};
-use whit_sandbox::{Command, Emulator, Exit, Mount, Network, Running, Spec, Stdin, Upper};
+use whit_sandbox::{Command, Emulator, Exit, GivenUp, Mount, Network, Running, Spec, Stdin, Upper};
 
 use super::emulation::{self, Means};
 use super::{Error, Identity, Limits, Users};
@@ -169,21 +169,13 @@ impl Stage {
         cancel: &AtomicBool,
     ) -> Result<Vec<u8>, String> {
         let said = |error: whit_sandbox::Error| error.to_string();
-        let mut running = Running::start(&self.spec(), command).map_err(said)?;
-        let start = Instant::now();
-        while running
-            .wait(Duration::from_millis(100))
+        let outcome = Running::start(&self.spec(), command)
+            .and_then(|running| running.finish_within(patience, cancel))
             .map_err(said)?
-            .is_none()
-        {
-            if cancel.load(Ordering::Relaxed) {
-                return Err("interrupted".to_owned());
-            }
-            if start.elapsed() > patience {
-                return Err("it did not end".to_owned());
-            }
-        }
-        let outcome = running.finish().map_err(said)?;
+            .map_err(|given_up| match given_up {
+                GivenUp::Cancelled => "interrupted".to_owned(),
+                GivenUp::TooLong => "it did not end".to_owned(),
+            })?;
         match outcome.exit {
             Exit::Code(0) => Ok(outcome.stdout),
             _ => Err(String::from_utf8_lossy(&outcome.stderr)

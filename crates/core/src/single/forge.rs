@@ -6,12 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use whit_oci::Digest;
-use whit_sandbox::{Command, Exit, Mount, Network, Running, Spec, Stdin, Upper, disk_owner};
+use whit_sandbox::{
+    Command, Exit, GivenUp, Mount, Network, Running, Spec, Stdin, Upper, disk_owner,
+};
 
 use crate::pipeline::Tools;
 use crate::source::debian::{
@@ -456,28 +458,21 @@ impl Forge<'_> {
             stdin: Stdin::Null,
             trace: false,
         };
-        let mut running = Running::start(&spec, &command)?;
-        let start = Instant::now();
-        while running.wait(TICK)?.is_none() {
-            if tools.cancel.load(Ordering::Relaxed) {
-                return Err(ForgeError::Interrupted);
-            }
-            if start.elapsed() > LIMIT {
-                return Err(ForgeError::Timeout {
-                    phase: job.phase.clone(),
-                });
-            }
-        }
-        let outcome = running.finish()?;
+        let running = Running::start(&spec, &command)?;
+        let outcome =
+            running
+                .finish_within(LIMIT, tools.cancel)?
+                .map_err(|given_up| match given_up {
+                    GivenUp::Cancelled => ForgeError::Interrupted,
+                    GivenUp::TooLong => ForgeError::Timeout {
+                        phase: job.phase.clone(),
+                    },
+                })?;
         let _ = crate::workspace::remove_tree(scratch.path());
         if outcome.exit == Exit::Code(0) {
             return Ok(out);
         }
-        let output = format!(
-            "{}\n{}",
-            String::from_utf8_lossy(&outcome.stdout),
-            String::from_utf8_lossy(&outcome.stderr)
-        );
+        let output = outcome.text();
         Err(ForgeError::Failed {
             phase: job.phase.clone(),
             last: telling(&output),

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use whit_sandbox::{Command, Emulator, Exit, Mount, Network, Running, Spec, Stdin, Upper};
+use whit_sandbox::{Command, Emulator, Exit, GivenUp, Mount, Network, Running, Spec, Stdin, Upper};
 
 use super::error::io;
 use super::{CraftError, Request};
@@ -17,8 +17,6 @@ use crate::source::python_deps::{BUNDLES, give};
 
 /// One step may take as long as the slowest build that people wait for.
 const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
-/// How often a run is looked after.
-const TICK: Duration = Duration::from_millis(20);
 /// The folder for temporary files is on disk; this is for stray writes.
 const MEMORY: u64 = 1 << 30;
 /// What a build dates its files to, where it asks.
@@ -200,31 +198,26 @@ impl<'a> Shop<'a> {
             stdin: Stdin::Null,
             trace: false,
         };
-        let mut running = Running::start(&spec, &command)?;
-        let start = Instant::now();
-        while running.wait(TICK)?.is_none() {
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(CraftError::Interrupted);
-            }
-            if start.elapsed() > LIMIT {
-                return Err(CraftError::Timeout {
-                    phase: step.phase,
-                    minutes: LIMIT.as_secs() / 60,
-                });
-            }
-        }
-        let outcome = running.finish()?;
+        let running = Running::start(&spec, &command)?;
+        let outcome =
+            running
+                .finish_within(LIMIT, self.cancel)?
+                .map_err(|given_up| match given_up {
+                    GivenUp::Cancelled => CraftError::Interrupted,
+                    GivenUp::TooLong => CraftError::Timeout {
+                        phase: step.phase,
+                        minutes: LIMIT.as_secs() / 60,
+                    },
+                })?;
         let code = match outcome.exit {
             Exit::Code(0) => return Ok(End::Done),
             Exit::Code(code) => code,
             Exit::Signal(signal) => 128 + signal,
         };
-        let output = format!(
-            "{}\n{}",
-            String::from_utf8_lossy(&outcome.stdout),
-            String::from_utf8_lossy(&outcome.stderr)
-        );
-        Ok(End::Failed { code, output })
+        Ok(End::Failed {
+            code,
+            output: outcome.text(),
+        })
     }
 
     /// What the steps left, as a folder of its own.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use whit_sandbox::{
-    Command, Emulator, Exit, Mount, Network, Running, Spec, Stdin, Upper, disk_owner,
+    Command, Emulator, Exit, GivenUp, Mount, Network, Running, Spec, Stdin, Upper, disk_owner,
 };
 
 use super::error::io;
@@ -20,10 +20,6 @@ use crate::observe;
 
 /// One step may take as long as the slowest build that people wait for.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
-
-/// How often a run is looked after.
-const TICK: Duration = Duration::from_millis(20);
-
 /// The folder for temporary files is on disk; this is for stray writes.
 const MEMORY: u64 = 1 << 30;
 
@@ -171,32 +167,24 @@ impl<'a> Workshop<'a> {
     /// Runs a program to its end. What it wrote to both streams is the value.
     pub fn run(&self, run: Run<'_>) -> Result<String, Failure> {
         let error = |error: whit_sandbox::Error| Failure::Error(error.into());
-        let mut running = Running::start(
+        let running = Running::start(
             &self.spec(run.mounts),
             &self.command(&run.argv, &run.variables),
         )
         .map_err(error)?;
-        let start = Instant::now();
-        loop {
-            if running.wait(TICK).map_err(error)?.is_some() {
-                break;
-            }
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(Failure::Error(InstallError::Interrupted));
-            }
-            if start.elapsed() > LIMIT {
-                return Err(Failure::Error(InstallError::Timeout {
-                    step: run.step,
-                    minutes: LIMIT.as_secs() / 60,
-                }));
-            }
-        }
-        let outcome = running.finish().map_err(error)?;
-        let text = format!(
-            "{}\n{}",
-            String::from_utf8_lossy(&outcome.stdout),
-            String::from_utf8_lossy(&outcome.stderr)
-        );
+        let outcome = running
+            .finish_within(LIMIT, self.cancel)
+            .map_err(error)?
+            .map_err(|given_up| {
+                Failure::Error(match given_up {
+                    GivenUp::Cancelled => InstallError::Interrupted,
+                    GivenUp::TooLong => InstallError::Timeout {
+                        step: run.step,
+                        minutes: LIMIT.as_secs() / 60,
+                    },
+                })
+            })?;
+        let text = outcome.text();
         match outcome.exit {
             Exit::Code(0) => Ok(text),
             _ => Err(failure::read(run.step, &text, &self.python)),
