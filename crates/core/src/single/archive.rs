@@ -11,13 +11,18 @@ use whit_oci::{ImagePath, Meta};
 use super::executable;
 use crate::transform::Content;
 
-/// Bytes of bytecode that are compressed together. What is imported together
-/// lies together and is unpacked once; larger blocks save hardly more.
-const BYTECODE_BLOCK: u64 = 1 << 20;
+/// Bytes of bytecode that lie together. What is imported together is unpacked
+/// once, as two frames; larger ones save hardly more.
+const BYTECODE_BLOCK: u64 = 2 * SEVERAL;
 /// Other files are read one at a time.
 const DATA_BLOCK: u64 = 32 << 10;
 /// zstd's slowest level without long windows: packing is done once.
 const LEVEL: i32 = 19;
+/// More bytes are compressed as an even number of frames, which two threads
+/// unpack (`runtime/frames.c`).
+const SEVERAL: u64 = 1 << 20;
+/// As large as a frame gets: what one finds in another is lost.
+const FRAME: u64 = 4 << 20;
 /// Where a block begins that is mapped from the file or copied as it is.
 const PAGE: u64 = 4096;
 
@@ -289,13 +294,32 @@ fn pack(block: &Block<'_>, packing: Packing) -> io::Result<Packed> {
     if packing == Packing::Stored {
         return Ok(Packed { bytes: plain, size });
     }
-    let compressed = zstd::bulk::compress(&plain, LEVEL)?;
+    let compressed = frames(&plain)?;
     // A plain block is known by its equal sizes.
     let bytes = match compressed.len() < plain.len() {
         true => compressed,
         false => plain,
     };
     Ok(Packed { bytes, size })
+}
+
+/// Frames of zstd, one behind the other.
+pub fn frames(plain: &[u8]) -> io::Result<Vec<u8>> {
+    let mut frames = Vec::new();
+    for frame in plain.chunks(frame_size(plain.len() as u64) as usize) {
+        frames.extend(zstd::bulk::compress(frame, LEVEL)?);
+    }
+    Ok(frames)
+}
+
+/// Bytes in each frame of content of this size; whole pages if there are several.
+fn frame_size(size: u64) -> u64 {
+    match size > SEVERAL {
+        true => size
+            .div_ceil(2 * size.div_ceil(2 * FRAME))
+            .next_multiple_of(PAGE),
+        false => size.max(1),
+    }
 }
 
 fn length(content: &Content) -> io::Result<u64> {
@@ -452,6 +476,29 @@ mod tests {
             assert_eq!(archive[folder as usize + 7], CLOSED_DIR);
             assert_eq!(reader.u32(folder + 24), 4);
         }
+    }
+
+    #[test]
+    fn large_content_is_an_even_number_of_frames_of_whole_pages() {
+        for size in [1, PAGE, SEVERAL] {
+            assert_eq!(size.div_ceil(frame_size(size)), 1);
+        }
+        for (size, count) in [
+            (SEVERAL + 1, 2),
+            (2 * FRAME, 2),
+            (2 * FRAME + 1, 4),
+            (10 * FRAME, 10),
+        ] {
+            assert_eq!(size.div_ceil(frame_size(size)), count);
+            assert_eq!(frame_size(size) % PAGE, 0);
+        }
+        let large = file(&"content ".repeat(700_000));
+        let members = [(ImagePath::from("large"), large)].into();
+        let archive = write(&members, &Manner::default(), Packing::Small).unwrap();
+        let second = memchr::memmem::rfind(&archive, &0xFD2F_B528_u32.to_le_bytes()).unwrap();
+        let first = memchr::memmem::find(&archive, &0xFD2F_B528_u32.to_le_bytes()).unwrap();
+        assert!(first < second, "one frame only");
+        assert_eq!(Reader(&archive).content("/large").len(), 5_600_000);
     }
 
     #[test]

@@ -5,13 +5,12 @@
 //! lies what `runtime/image.h` describes. For the program nothing is different
 //! but that its pages are its own and not the file's.
 
+use super::archive::frames;
 use super::executable::{PackError, Place, pack, place_in};
 use crate::elf::{Headers, PT_LOAD};
 
 /// Begins the image: "WHITPROG".
 const MAGIC: u64 = 0x474f_5250_5449_4857;
-/// zstd's slowest level without long windows.
-const LEVEL: i32 = 19;
 const PAGE: usize = 4096;
 const HEADER: usize = 8 + 8 + 8 + 4 + 4;
 const PART: usize = 6 * 8;
@@ -39,8 +38,8 @@ pub fn pack_compressed(
         let plain = program
             .get(range)
             .ok_or(PackError::Damaged("a segment lies beyond the end"))?;
-        let stored = zstd::bulk::compress(plain, LEVEL)
-            .map_err(|_| PackError::Damaged("a segment cannot be compressed"))?;
+        let stored =
+            frames(plain).map_err(|_| PackError::Damaged("a segment cannot be compressed"))?;
         for field in [
             part.address,
             part.memory_size,

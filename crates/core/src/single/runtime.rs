@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-const FILES: [(&str, &str); 20] = [
+const FILES: [(&str, &str); 22] = [
     ("archive.c", include_str!("runtime/archive.c")),
     ("archive.h", include_str!("runtime/archive.h")),
     ("calls.h", include_str!("runtime/calls.h")),
@@ -13,6 +13,8 @@ const FILES: [(&str, &str); 20] = [
     ("files.c", include_str!("runtime/files.c")),
     ("files.h", include_str!("runtime/files.h")),
     ("folders.c", include_str!("runtime/folders.c")),
+    ("frames.c", include_str!("runtime/frames.c")),
+    ("frames.h", include_str!("runtime/frames.h")),
     ("image.h", include_str!("runtime/image.h")),
     ("libraries.c", include_str!("runtime/libraries.c")),
     ("linked.c", include_str!("runtime/linked.c")),

@@ -8,10 +8,10 @@ flags="-O3 -Izstd/lib -I$IN -DZSTD_LEGACY_SUPPORT=0 -ffunction-sections -fdata-s
 
 # shellcheck disable=SC2086 # lists of words
 musl-gcc -static -s $flags -Wl,--gc-sections -Wl,-z,stack-size=1048576 -o "$OUT/carrier" \
-    "$IN"/carrier.c "$IN"/archive.c "$IN"/files.c "$IN"/start.c $decoder
+    "$IN"/carrier.c "$IN"/archive.c "$IN"/frames.c "$IN"/files.c "$IN"/start.c $decoder
 
 # shellcheck disable=SC2086
 gcc -shared -fPIC -fvisibility=hidden -s $flags -Wl,--gc-sections \
     -Wl,-soname,whit-runtime.so -DWHIT_CARRIED -o "$OUT/runtime.so" \
-    "$IN"/carried.c "$IN"/archive.c "$IN"/files.c "$IN"/start.c \
+    "$IN"/carried.c "$IN"/archive.c "$IN"/frames.c "$IN"/files.c "$IN"/start.c \
     "$IN"/open.c "$IN"/changes.c "$IN"/statx.c "$IN"/folders.c "$IN"/exec.c $decoder

@@ -2,10 +2,10 @@
 unpack libzstd
 cd libzstd/lib
 # shellcheck disable=SC2086 # flags is a list
-for part in common/*.c decompress/*.c; do
-    # Speed: it is what each start waits for. No assembler, no old formats.
-    $CC $flags $hot -w -I. -Icommon -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 \
-        -DZSTD_STRIP_ERROR_STRINGS=1 -DZSTD_TRACE=0 -DDYNAMIC_BMI2=0 -c "$part"
+for part in common/*.c decompress/*.[cS]; do
+    # Speed: it is what each start waits for. No old formats.
+    $CC $flags $hot -w -I. -Icommon -DZSTD_LEGACY_SUPPORT=0 \
+        -DZSTD_STRIP_ERROR_STRINGS=1 -DZSTD_TRACE=0 -c "$part"
 done
 ar rcsD "$OUT/lib/libzstd.a" ./*.o
 cp zstd.h zstd_errors.h "$OUT/include/"

@@ -13,7 +13,7 @@ struct whit_part {
     uint64_t memory; /* bytes in memory; those after `size` are zero */
     uint64_t size;   /* bytes unpacked */
     uint64_t offset; /* from the image */
-    uint64_t stored; /* bytes, one frame of zstd */
+    uint64_t stored; /* bytes, frames of zstd one behind the other */
     uint64_t flags;  /* PF_R, PF_W, PF_X */
 };
 

@@ -4,7 +4,11 @@
  * There is no C library yet, nor may there be traces of one: the stack, the
  * auxiliary vector but for where the program's headers are, and `brk` are what
  * the program would have been given. */
+#define _GNU_SOURCE
 #include <elf.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -38,6 +42,10 @@ static long call(long number, long a, long b, long c, long d, long e, long f) {
 #endif
 }
 
+/* Starts a second thread, which runs whit_help() on the stack that ends at `top`
+ * and sets `*alive` to 0 when it is over (clone(2), CLONE_CHILD_CLEARTID). */
+long whit_clone(unsigned long flags, void *top, int *alive);
+
 /* The words are chosen so that a length is easily kept right. */
 #define DIE(text) die(text "\n", sizeof text)
 static _Noreturn void die(const char *text, size_t size) {
@@ -46,24 +54,96 @@ static _Noreturn void die(const char *text, size_t size) {
         call(SYS_exit_group, 127, 0, 0, 0, 0, 0);
 }
 
+enum { FUTEX_WAIT = 0 }; /* futex(2); <linux/futex.h> is not musl's */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
 
 static uintptr_t page_of(uintptr_t address) { return address & ~(uintptr_t)4095; }
 
-static void load(const struct whit_image *image, const struct whit_part *part, ZSTD_DCtx *context) {
+enum { MOST_FRAMES = 128, CONTEXT = 256 << 10, STACK = 128 << 10 };
+
+/* What two threads unpack. */
+static struct {
+    struct {
+        char *bytes;
+        const char *stored;
+        size_t size, stored_size;
+    } frame[MOST_FRAMES];
+    unsigned count;
+    atomic_uint next;
+    atomic_bool failed;
+} work;
+
+/* Memory that is given back. */
+static _Alignas(4096) struct {
+    char own[CONTEXT], helper[CONTEXT], stack[STACK];
+} room;
+
+static void unpack_frames(void *context_room) {
+    ZSTD_DCtx *context = ZSTD_initStaticDCtx(context_room, CONTEXT);
+    if (!context)
+        atomic_store(&work.failed, true);
+    for (unsigned i; context && (i = atomic_fetch_add(&work.next, 1)) < work.count;) {
+        char *bytes = work.frame[i].bytes;
+        size_t size = work.frame[i].size;
+        uintptr_t start = page_of((uintptr_t)bytes), end = page_of((uintptr_t)bytes + size);
+        /* All of it is written to at once; an old kernel does so page by page. */
+        call(SYS_madvise, (long)start, (long)(end - start), MADV_POPULATE_WRITE, 0, 0, 0);
+        size_t got = ZSTD_decompressDCtx(context, bytes, size, work.frame[i].stored, work.frame[i].stored_size);
+        if (got != size)
+            atomic_store(&work.failed, true);
+    }
+}
+
+__attribute__((used)) void whit_help(void) { unpack_frames(room.helper); }
+
+/* Unpacks all frames. Where there may be no second thread, one does it. */
+static void unpack_all(void) {
+    static atomic_int alive = 1;
+    bool is_helped = work.count > 1 &&
+                     whit_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                                    CLONE_CHILD_CLEARTID,
+                                room.stack + STACK, (int *)&alive) > 0;
+    unpack_frames(room.own);
+    while (is_helped && atomic_load(&alive))
+        call(SYS_futex, (long)&alive, FUTEX_WAIT, 1, 0, 0, 0);
+    call(SYS_madvise, (long)&room, sizeof room, MADV_DONTNEED, 0, 0, 0);
+    if (atomic_load(&work.failed))
+        DIE("this executable: its program is damaged");
+}
+
+/* Makes the memory of a segment, and notes the frames that belong there. */
+static void place(const struct whit_image *image, const struct whit_part *part) {
     uintptr_t start = page_of(part->address), end = page_of(part->address + part->memory + 4095);
     long got = call(SYS_mmap, (long)start, (long)(end - start), PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (got != (long)start)
         DIE("this executable: no memory for its program");
-    /* All of it is written to at once; an old kernel does so page by page. */
-    call(SYS_madvise, (long)start, (long)page_of(part->address + part->size - start), MADV_POPULATE_WRITE, 0, 0, 0);
-    size_t size = ZSTD_decompressDCtx(context, (void *)part->address, part->size, (const char *)image + part->offset,
-                                      part->stored);
-    if (size != part->size)
+    /* All of it is written to: two large pages are had sooner than a thousand. */
+    call(SYS_madvise, (long)start, (long)(end - start), MADV_HUGEPAGE, 0, 0, 0);
+    char *bytes = (char *)part->address;
+    const char *stored = (const char *)image + part->offset, *stored_end = stored + part->stored;
+    while (stored < stored_end) {
+        size_t stored_size = ZSTD_findFrameCompressedSize(stored, (size_t)(stored_end - stored));
+        size_t size = (size_t)ZSTD_getFrameContentSize(stored, (size_t)(stored_end - stored));
+        /* What went wrong is told by numbers that are larger than any size. */
+        if (work.count == MOST_FRAMES || stored_size > (size_t)(stored_end - stored) ||
+            size > part->address + part->size - (uintptr_t)bytes)
+            DIE("this executable: its program is damaged");
+        work.frame[work.count].bytes = bytes;
+        work.frame[work.count].stored = stored;
+        work.frame[work.count].size = size;
+        work.frame[work.count++].stored_size = stored_size;
+        bytes += size;
+        stored += stored_size;
+    }
+    if ((uintptr_t)bytes != part->address + part->size)
         DIE("this executable: its program is damaged");
+}
+
+static void protect(const struct whit_part *part) {
+    uintptr_t start = page_of(part->address), end = page_of(part->address + part->memory + 4095);
     int protection = (part->flags & PF_R ? PROT_READ : 0) | (part->flags & PF_W ? PROT_WRITE : 0) |
                      (part->flags & PF_X ? PROT_EXEC : 0);
     if (call(SYS_mprotect, (long)start, (long)(end - start), protection, 0, 0, 0) != 0)
@@ -72,7 +152,6 @@ static void load(const struct whit_image *image, const struct whit_part *part, Z
 
 /* Where the program begins. `stack` is as execve(2) left it. */
 __attribute__((used)) uintptr_t whit_unpack(uintptr_t *stack) {
-    static _Alignas(16) char workspace[256 << 10];
     uintptr_t *word = stack + 1 + stack[0] + 1;
     while (*word++)
         ;
@@ -93,11 +172,13 @@ __attribute__((used)) uintptr_t whit_unpack(uintptr_t *stack) {
     /* The image lies on the first page behind the archive. */
     const struct whit_image *image =
         (const struct whit_image *)((const char *)archive + page_of(archive->size + 4095));
-    ZSTD_DCtx *context = ZSTD_initStaticDCtx(workspace, sizeof workspace);
-    if (image->magic != WHIT_IMAGE || !context || !entry)
+    if (image->magic != WHIT_IMAGE || !entry)
         DIE("this executable: its program is missing");
     for (uint32_t i = 0; i < image->parts; i++)
-        load(image, &image->part[i], context);
+        place(image, &image->part[i]);
+    unpack_all();
+    for (uint32_t i = 0; i < image->parts; i++)
+        protect(&image->part[i]);
     headers->a_un.a_val = image->headers;
     count->a_un.a_val = image->header_count;
     entry->a_un.a_val = image->entry;
@@ -118,7 +199,21 @@ __asm__(".globl _start\n_start:\n"
         "    call whit_unpack\n"
         "    mov %rbx, %rsp\n"
         "    xor %edx, %edx\n" /* nothing to call at exit (psABI, 3.4.1) */
-        "    jmp *%rax\n");
+        "    jmp *%rax\n"
+        ".globl whit_clone\nwhit_clone:\n"
+        "    mov %rdx, %r10\n"
+        "    xor %edx, %edx\n"
+        "    xor %r8d, %r8d\n"
+        "    mov $56, %eax\n"
+        "    syscall\n"
+        "    test %rax, %rax\n"
+        "    jz 1f\n"
+        "    ret\n"
+        "1:  xor %ebp, %ebp\n"
+        "    call whit_help\n"
+        "    xor %edi, %edi\n"
+        "    mov $60, %eax\n" /* exit(2), of this thread */
+        "    syscall\n");
 #elif defined __aarch64__
 __asm__(".globl _start\n_start:\n"
         "    mov x29, #0\n"
@@ -127,5 +222,18 @@ __asm__(".globl _start\n_start:\n"
         "    bl whit_unpack\n"
         "    mov x16, x0\n"
         "    mov x0, #0\n"
-        "    br x16\n");
+        "    br x16\n"
+        ".globl whit_clone\nwhit_clone:\n"
+        "    mov x4, x2\n"
+        "    mov x2, #0\n"
+        "    mov x3, #0\n"
+        "    mov x8, #220\n"
+        "    svc 0\n"
+        "    cbz x0, 1f\n"
+        "    ret\n"
+        "1:  mov x29, #0\n"
+        "    bl whit_help\n"
+        "    mov x0, #0\n"
+        "    mov x8, #93\n" /* exit(2), of this thread */
+        "    svc 0\n");
 #endif
