@@ -77,7 +77,7 @@ static struct {
 /* Unpacks into memory of the block's size. */
 static bool unpack_into(char *bytes, const struct whit_block *block) {
     const char *stored = at(whit_archive->at_content) + block->offset;
-    return whit_unpack(bytes, block->size, stored, block->stored);
+    return whit_unpack_frames(bytes, block->size, stored, block->stored);
 }
 
 static char *unpack(const struct whit_block *block) {

@@ -90,7 +90,7 @@ static bool start(pthread_t *thread, struct worker *worker) {
     return started;
 }
 
-bool whit_unpack(char *bytes, size_t size, const char *stored, size_t stored_size) {
+bool whit_unpack_frames(char *bytes, size_t size, const char *stored, size_t stored_size) {
     struct frames frames = {PTHREAD_MUTEX_INITIALIZER, stored, stored + stored_size, bytes, bytes + size, false};
     struct worker own = {&frames, ZSTD_createDCtx()};
     struct worker helper = {&frames, size > SEVERAL ? ZSTD_createDCtx() : NULL};

@@ -120,8 +120,9 @@ static void place(const struct whit_image *image, const struct whit_part *part) 
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (got != (long)start)
         DIE("this executable: no memory for its program");
-    /* All of it is written to: two large pages are had sooner than a thousand. */
-    call(SYS_madvise, (long)start, (long)(end - start), MADV_HUGEPAGE, 0, 0, 0);
+    /* What is unpacked is written to as a whole, and two large pages are had
+     * sooner than a thousand; not so the zeros behind it. */
+    call(SYS_madvise, (long)start, (long)page_of(part->address + part->size - start), MADV_HUGEPAGE, 0, 0, 0);
     char *bytes = (char *)part->address;
     const char *stored = (const char *)image + part->offset, *stored_end = stored + part->stored;
     while (stored < stored_end) {
